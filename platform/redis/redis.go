@@ -1,0 +1,111 @@
+// Package redis opens Redis clients with short timeouts, a key prefix and a
+// count of every command, and fans one pub/sub connection out to the whole
+// process. It knows no key.
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/techmart/techmart/platform/telemetry"
+)
+
+// Config says which server to use. Only URL is needed.
+type Config struct {
+	// URL is redis://user:password@host:port/db, rediss:// for TLS, or
+	// unix:///path?db=0.
+	URL string
+	// Prefix starts every key and channel made by Client.Key, so that several
+	// installations can share a server.
+	Prefix string
+	// ApplicationName is what CLIENT LIST shows.
+	ApplicationName string
+	// Metrics records every command; nil records only per-request counts.
+	Metrics *telemetry.Metrics
+}
+
+// Client is a go-redis client and the prefix of its keys. A command that gets
+// no answer within a second fails; nothing waits long for a cache.
+type Client struct {
+	*goredis.Client
+	prefix string
+}
+
+// Open connects to Redis and checks that it answers. The caller closes the
+// client.
+func Open(ctx context.Context, c Config) (*Client, error) {
+	if c.URL == "" {
+		return nil, errors.New("redis: no URL given")
+	}
+	opts, err := goredis.ParseURL(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	opts.ClientName = c.ApplicationName
+	opts.DialTimeout = 2 * time.Second
+	opts.ReadTimeout = time.Second
+	opts.WriteTimeout = time.Second
+	opts.PoolTimeout = time.Second
+	opts.MaxRetries = 1
+	opts.ContextTimeoutEnabled = true
+	opts.DisableIdentity = true
+	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	client := &Client{Client: goredis.NewClient(opts), prefix: c.Prefix}
+	client.AddHook(hook{c.Metrics})
+	if err := client.Ping(ctx).Err(); err != nil {
+		_ = client.Close() // the failed ping is what matters
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	return client, nil
+}
+
+// Key joins the client's prefix and parts with colons.
+func (c *Client) Key(parts ...string) string {
+	key := strings.Join(parts, ":")
+	if c.prefix == "" {
+		return key
+	}
+	return c.prefix + ":" + key
+}
+
+// hook counts and times commands; a pipeline or transaction is one.
+type hook struct{ metrics *telemetry.Metrics }
+
+func (h hook) DialHook(next goredis.DialHook) goredis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return next(ctx, network, addr)
+	}
+}
+
+func (h hook) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		began := time.Now()
+		err := next(ctx, cmd)
+		h.metrics.Observe(ctx, telemetry.Redis, "command", time.Since(began), failure(err))
+		return err
+	}
+}
+
+func (h hook) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []goredis.Cmder) error {
+		began := time.Now()
+		err := next(ctx, cmds)
+		h.metrics.Observe(ctx, telemetry.Redis, "pipeline", time.Since(began), failure(err))
+		return err
+	}
+}
+
+// failure drops the error that only says a key does not exist.
+func failure(err error) error {
+	if errors.Is(err, goredis.Nil) {
+		return nil
+	}
+	return err
+}

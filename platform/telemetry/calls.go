@@ -1,0 +1,79 @@
+package telemetry
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// Backend names a system that the process calls over the network.
+type Backend string
+
+// The backends whose calls are counted.
+const (
+	Postgres Backend = "postgres"
+	MongoDB  Backend = "mongodb"
+	Redis    Backend = "redis"
+	RabbitMQ Backend = "rabbitmq"
+)
+
+// Calls counts the round trips that one request made to each backend. A pgx
+// batch, a Redis pipeline and a MongoDB command count as one each; a cursor
+// that needs a second page counts a second command.
+//
+// All methods may be called on a nil *Calls and from many goroutines.
+type Calls struct {
+	Postgres, MongoDB, Redis, RabbitMQ atomic.Int64
+}
+
+// Add counts n calls to the backend.
+func (c *Calls) Add(b Backend, n int64) {
+	if counter := c.counter(b); counter != nil {
+		counter.Add(n)
+	}
+}
+
+// Of returns the number of calls made to the backend so far; 0 on nil.
+func (c *Calls) Of(b Backend) int64 {
+	if counter := c.counter(b); counter != nil {
+		return counter.Load()
+	}
+	return 0
+}
+
+// Total returns the number of calls made to all backends so far; 0 on nil.
+func (c *Calls) Total() int64 {
+	return c.Of(Postgres) + c.Of(MongoDB) + c.Of(Redis) + c.Of(RabbitMQ)
+}
+
+func (c *Calls) counter(b Backend) *atomic.Int64 {
+	if c == nil {
+		return nil
+	}
+	switch b {
+	case Postgres:
+		return &c.Postgres
+	case MongoDB:
+		return &c.MongoDB
+	case Redis:
+		return &c.Redis
+	case RabbitMQ:
+		return &c.RabbitMQ
+	}
+	return nil
+}
+
+type callsKey struct{}
+
+// WithCalls returns a context whose backend calls are counted, and the
+// counter. The edge calls it once per request.
+func WithCalls(ctx context.Context) (context.Context, *Calls) {
+	c := new(Calls)
+	return context.WithValue(ctx, callsKey{}, c), c
+}
+
+// CallsFrom returns the counter of ctx, or nil, which is safe to use, where
+// nothing is being counted.
+func CallsFrom(ctx context.Context) *Calls {
+	c, _ := ctx.Value(callsKey{}).(*Calls)
+	return c
+}

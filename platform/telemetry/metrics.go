@@ -1,0 +1,66 @@
+package telemetry
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// NewRegistry returns a Prometheus registry that already holds the Go runtime
+// and process collectors.
+func NewRegistry() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return reg
+}
+
+// Metrics records the calls that the process makes to its backends:
+//
+//	backend_calls_total{backend,operation,outcome}      counter
+//	backend_call_duration_seconds{backend,operation}    histogram, seconds
+//
+// A nil *Metrics records nothing process-wide; the per-request Calls of the
+// context are counted all the same.
+type Metrics struct {
+	calls    *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+}
+
+// NewMetrics creates the backend metrics and registers them with reg. It
+// panics when they are registered there already.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "backend_calls_total",
+			Help: "Round trips to a backend, by outcome (ok or error).",
+		}, []string{"backend", "operation", "outcome"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "backend_call_duration_seconds",
+			Help:    "Duration of round trips to a backend.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
+		}, []string{"backend", "operation"}),
+	}
+	reg.MustRegister(m.calls, m.duration)
+	return m
+}
+
+// Observe records one finished call: it adds one to the request's Calls, where
+// ctx carries them, and to the process-wide metrics. operation must come from a
+// small fixed set, as it becomes a label.
+func (m *Metrics) Observe(ctx context.Context, b Backend, operation string, took time.Duration, err error) {
+	CallsFrom(ctx).Add(b, 1)
+	if m == nil {
+		return
+	}
+	outcome := "ok"
+	if err != nil {
+		outcome = "error"
+	}
+	m.calls.WithLabelValues(string(b), operation, outcome).Inc()
+	m.duration.WithLabelValues(string(b), operation).Observe(took.Seconds())
+}
