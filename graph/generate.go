@@ -1,0 +1,12 @@
+// Package graph holds the schema (graph/schema), the models bound to it (graph/model) and the
+// executor that gqlgen makes of them (graph/generated).
+package graph
+
+import "embed"
+
+//go:generate sh -c "cd .. && go tool gqlgen generate"
+
+// Schema holds the SDL files, one a domain.
+//
+//go:embed schema/*.graphqls
+var Schema embed.FS

@@ -1,0 +1,84 @@
+// Package viewer says on whose behalf a request runs.
+package viewer
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/techmart/techmart/services/errs"
+)
+
+// Scope is one permission, as it stands in access tokens and in @requiresScopes.
+type Scope string
+
+// The scopes. A customer needs none: what is one's own is decided by ownership.
+const (
+	CatalogWrite   Scope = "catalog:write"   // create, change and archive products and categories
+	InventoryRead  Scope = "inventory:read"  // levels per location and their history
+	InventoryWrite Scope = "inventory:write" // adjust stock
+	OrdersRead     Scope = "orders:read"     // every customer's orders
+	OrdersWrite    Scope = "orders:write"    // fulfil, deliver, cancel for a customer
+	PaymentsRead   Scope = "payments:read"   // payments, transactions and the ledger
+	PaymentsWrite  Scope = "payments:write"  // capture, void, refund
+	UsersRead      Scope = "users:read"      // every account
+	UsersWrite     Scope = "users:write"     // change roles, disable accounts
+	NotifyRead     Scope = "notifications:read"
+	NotifyWrite    Scope = "notifications:write" // replay and discard dead letters
+)
+
+// Viewer is who asks. The zero value is an anonymous visitor.
+type Viewer struct {
+	UserID    uuid.UUID // zero for an anonymous visitor
+	SessionID uuid.UUID // the session of the access token
+	Scopes    []Scope
+	System    bool // the program itself: jobs, consumers, seeds; may do everything
+}
+
+// System is the program acting for itself.
+var System = Viewer{System: true}
+
+// Authenticated reports whether an account stands behind the viewer.
+func (v Viewer) Authenticated() bool { return v.System || v.UserID != uuid.Nil }
+
+// Can reports whether the viewer holds the scope.
+func (v Viewer) Can(s Scope) bool { return v.System || slices.Contains(v.Scopes, s) }
+
+// Is reports whether the viewer is the user with the id.
+func (v Viewer) Is(userID uuid.UUID) bool { return userID != uuid.Nil && v.UserID == userID }
+
+// IsOrCan reports whether the viewer owns the thing of userID or holds the scope.
+func (v Viewer) IsOrCan(userID uuid.UUID, s Scope) bool { return v.Is(userID) || v.Can(s) }
+
+// RequireAccount fails with UNAUTHENTICATED for an anonymous viewer.
+func (v Viewer) RequireAccount() error {
+	if !v.Authenticated() {
+		return errs.New(errs.Unauthenticated, "Sign in to do this.")
+	}
+	return nil
+}
+
+// Require fails with UNAUTHENTICATED or FORBIDDEN when the viewer lacks the scope.
+func (v Viewer) Require(s Scope) error {
+	if err := v.RequireAccount(); err != nil {
+		return err
+	}
+	if !v.Can(s) {
+		return errs.Newf(errs.Forbidden, "This needs the scope %s.", s)
+	}
+	return nil
+}
+
+type contextKey struct{}
+
+// NewContext gives a context that carries the viewer.
+func NewContext(ctx context.Context, v Viewer) context.Context {
+	return context.WithValue(ctx, contextKey{}, v)
+}
+
+// FromContext gives the viewer of the request; an anonymous one where nothing was set.
+func FromContext(ctx context.Context) Viewer {
+	v, _ := ctx.Value(contextKey{}).(Viewer)
+	return v
+}
