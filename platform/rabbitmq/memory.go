@@ -78,14 +78,15 @@ func (b *memory) PublishBatch(ctx context.Context, messages []Message) []error {
 }
 
 func (b *memory) publish(m Message) error {
+	to, mandatory := m.Queue, m.Mandatory
 	m = asCarried(m)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return ErrClosed
 	}
-	if m.Queue != "" {
-		q, ok := b.queues[m.Queue]
+	if to != "" {
+		q, ok := b.queues[to]
 		if !ok {
 			return ErrUnroutable
 		}
@@ -99,7 +100,7 @@ func (b *memory) publish(m Message) error {
 			routed = true
 		}
 	}
-	if m.Mandatory && !routed {
+	if mandatory && !routed {
 		return ErrUnroutable
 	}
 	return nil
@@ -108,6 +109,7 @@ func (b *memory) publish(m Message) error {
 // asCarried is the message as it would come out of RabbitMQ: its own copy, with
 // the time in whole seconds of UTC.
 func asCarried(m Message) Message {
+	m.Queue, m.Mandatory = "", false
 	m.Headers = maps.Clone(m.Headers)
 	m.Body = slices.Clone(m.Body)
 	m.ContentType = contentType(m)

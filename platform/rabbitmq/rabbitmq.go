@@ -113,7 +113,8 @@ type Message struct {
 	Time time.Time
 }
 
-// Delivery is one attempt at a message.
+// Delivery is one attempt at a message. Queue and Mandatory of the message are
+// not carried.
 type Delivery struct {
 	Message
 	// Attempt counts from 1.
@@ -123,7 +124,8 @@ type Delivery struct {
 	Redelivered bool
 }
 
-// DeadLetter is a message that failed for good.
+// DeadLetter is a message that failed for good. Queue and Mandatory of the
+// message are not carried.
 type DeadLetter struct {
 	Message
 	// Reason is the text of the last error.
