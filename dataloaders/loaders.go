@@ -1,0 +1,42 @@
+package dataloaders
+
+import (
+	"github.com/techmart/techmart/services/carts"
+	"github.com/techmart/techmart/services/notifications"
+	"github.com/techmart/techmart/services/orders"
+	"github.com/techmart/techmart/services/payments"
+	"github.com/techmart/techmart/services/products"
+	"github.com/techmart/techmart/services/users"
+)
+
+// Services are what the loaders ask. All of them are needed.
+type Services struct {
+	Users         *users.Service
+	Products      *products.Service
+	Carts         *carts.Service
+	Orders        *orders.Service
+	Payments      *payments.Service
+	Notifications *notifications.Service
+}
+
+// Loaders are the loaders of one response, by domain.
+type Loaders struct {
+	Users         *Users
+	Products      *Products
+	Carts         *Carts
+	Orders        *Orders
+	Payments      *Payments
+	Notifications *Notifications
+}
+
+// New makes the loaders of one response.
+func New(s Services) *Loaders {
+	return &Loaders{
+		Users:         newUsers(s.Users),
+		Products:      newProducts(s.Products),
+		Carts:         newCarts(s.Carts),
+		Orders:        newOrders(s.Orders),
+		Payments:      newPayments(s.Payments),
+		Notifications: newNotifications(s.Notifications),
+	}
+}
