@@ -1,0 +1,18 @@
+# Runs "$@" after the first argument, which is the signal that stops it, until
+# it ends or standard input does: that happens when the process that started
+# this script ends, in whatever way. Nothing of the group outlives the script.
+signal=$1
+shift
+exec 4<&0 </dev/null
+"$@" 4<&- &
+server=$!
+(
+	read -r _ <&4
+	kill -s "$signal" "$server"
+	sleep 12
+	kill -s KILL -- "-$$"
+) 2>/dev/null &
+trap '' TERM
+wait "$server"
+kill -s TERM -- "-$$"
+kill -s KILL -- "-$$"
