@@ -1,0 +1,188 @@
+package notifications
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/mail"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/techmart/techmart/services/money"
+)
+
+// EmailRequested is the type of the event that a Store writes to its outbox for each e-mail to be
+// sent. Its subject is the delivery's id.
+const EmailRequested = "notifications.email_requested"
+
+// EmailRequest is the data of EmailRequested.
+type EmailRequest struct {
+	DeliveryID uuid.UUID `json:"deliveryId"`
+}
+
+// Event is something that happened in another domain.
+type Event struct {
+	ID   uuid.UUID
+	Type string
+	Time time.Time
+	Data json.RawMessage
+}
+
+// amount is money in an event.
+type amount struct {
+	Amount   int64          `json:"amount"` // minor units
+	Currency money.Currency `json:"currency"`
+}
+
+func (a amount) money() money.Money { return money.New(a.Amount, a.Currency) }
+
+// accountData is the data of an event of an account.
+type accountData struct {
+	UserID      uuid.UUID `json:"userId"`
+	Email       string    `json:"email"`
+	DisplayName string    `json:"displayName"`
+	Token       string    `json:"token"`
+}
+
+// orderData is the data of an event of an order.
+type orderData struct {
+	OrderID     uuid.UUID        `json:"orderId"`
+	Number      string           `json:"number"`
+	CustomerID  uuid.UUID        `json:"customerId"`
+	Email       string           `json:"email"`
+	DisplayName string           `json:"displayName"`
+	Subtotal    amount           `json:"subtotal"`
+	Shipping    amount           `json:"shipping"`
+	Total       amount           `json:"total"`
+	Lines       []orderLine      `json:"lines"`
+	ReasonCode  string           `json:"reasonCode"`
+	Reason      string           `json:"reason"`
+	Fulfillment *fulfillmentData `json:"fulfillment"`
+	Refund      *refundData      `json:"refund"`
+}
+
+type orderLine struct {
+	Title        string `json:"title"`
+	VariantTitle string `json:"variantTitle"`
+	SKU          string `json:"sku"`
+	Quantity     int    `json:"quantity"`
+	UnitPrice    amount `json:"unitPrice"`
+	Total        amount `json:"total"`
+}
+
+type fulfillmentData struct {
+	ID             uuid.UUID `json:"id"`
+	Carrier        string    `json:"carrier"`
+	TrackingNumber string    `json:"trackingNumber"`
+	TrackingURL    string    `json:"trackingUrl"`
+}
+
+type refundData struct {
+	Amount amount `json:"amount"`
+}
+
+// content is what a notification is made of, read from an event.
+type content struct {
+	UserID  uuid.UUID
+	Email   string
+	Name    string
+	Token   string     // of an account's event; secret
+	Order   *orderData // of an order's event
+	OrderID uuid.UUID
+}
+
+// orderFailed is one type for two kinds: the reason decides.
+const (
+	orderFailed     = "orders.failed"
+	paymentDeclined = "PAYMENT_DECLINED"
+)
+
+// kindsByType gives the kind of the types that a customer is told of.
+var kindsByType = map[string]Kind{
+	"users.registered":                   EmailVerification,
+	"users.email_verification_requested": EmailVerification,
+	"users.email_verified":               Welcome,
+	"users.password_reset_requested":     PasswordReset,
+	"users.password_changed":             PasswordChanged,
+	"users.registration_attempted":       AccountExists,
+	"orders.confirmed":                   OrderConfirmed,
+	orderFailed:                          OrderFailed,
+	"orders.cancelled":                   OrderCancelled,
+	"orders.shipped":                     OrderShipped,
+	"orders.delivered":                   OrderDelivered,
+	"orders.refunded":                    OrderRefunded,
+}
+
+// about says what of an event's data a kind needs.
+type about struct {
+	order bool // the data is an order's, else an account's
+	token bool // the e-mail carries a secret; such a kind is not for the inbox
+}
+
+var abouts = map[Kind]about{
+	EmailVerification: {token: true},
+	PasswordReset:     {token: true},
+	OrderConfirmed:    {order: true},
+	OrderFailed:       {order: true},
+	PaymentFailed:     {order: true},
+	OrderCancelled:    {order: true},
+	OrderShipped:      {order: true},
+	OrderDelivered:    {order: true},
+	OrderRefunded:     {order: true},
+}
+
+// kindOf gives the kind of an event and what it says. ok is false for a type that no customer is
+// told of. Errors never quote the data, which may hold a secret.
+func kindOf(e Event) (kind Kind, c *content, ok bool, err error) {
+	kind, ok = kindsByType[e.Type]
+	if !ok {
+		return "", nil, false, nil
+	}
+	c, err = parseContent(kind, e.Data)
+	if err != nil {
+		return "", nil, true, fmt.Errorf("%s: %w", e.Type, err)
+	}
+	if e.Type == orderFailed && c.Order.ReasonCode == paymentDeclined {
+		kind = PaymentFailed
+	}
+	return kind, c, true, nil
+}
+
+// parseContent reads the data of an event of the kind.
+func parseContent(kind Kind, data []byte) (*content, error) {
+	c := &content{}
+	if abouts[kind].order {
+		o := &orderData{}
+		if json.Unmarshal(data, o) != nil {
+			return nil, errors.New("its data is not that of an order's event")
+		}
+		c.UserID, c.Email, c.Name, c.Order, c.OrderID = o.CustomerID, o.Email, o.DisplayName, o, o.OrderID
+	} else {
+		a := accountData{}
+		if json.Unmarshal(data, &a) != nil {
+			return nil, errors.New("its data is not that of an account's event")
+		}
+		c.UserID, c.Email, c.Name, c.Token = a.UserID, a.Email, a.DisplayName, a.Token
+	}
+	return c, c.validate(kind)
+}
+
+func (c *content) validate(kind Kind) error {
+	address, err := mail.ParseAddress(c.Email)
+	switch {
+	case err != nil || address.Address != c.Email || len(c.Email) > maxAddress:
+		return errors.New("its e-mail address cannot be used")
+	case c.UserID == uuid.Nil:
+		return errors.New("it names no customer")
+	case c.Order != nil && (c.OrderID == uuid.Nil || c.Order.Number == ""):
+		return errors.New("it names no order")
+	case abouts[kind].token && c.Token == "":
+		return errors.New("it has no token")
+	case kind == OrderRefunded && c.Order.Refund == nil:
+		return errors.New("it names no refund")
+	}
+	return nil
+}
+
+const maxAddress = 254 // RFC 5321, 4.5.3.1.3
