@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/techmart/techmart/devstack"
+)
+
+// servers are the processes under load.
+type servers struct {
+	base      string // http://127.0.0.1:port
+	processes []*exec.Cmd
+}
+
+// startServers builds the program, fills the stores, and starts API and worker.
+func startServers(ctx context.Context, dir string, stack *devstack.Stack, scale int, say func(string)) (*servers, error) {
+	binary := filepath.Join(dir, "techmart")
+	say("building techmart")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/techmart").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building: %w\n%s", err, out)
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	env := append(os.Environ(),
+		"TECHMART_ENV=development",
+		"TECHMART_HTTP_ADDR="+addr,
+		"TECHMART_POSTGRES_URL="+stack.PostgresURL,
+		"TECHMART_MONGODB_URL="+stack.MongoURL,
+		"TECHMART_REDIS_URL="+stack.RedisURL,
+		"TECHMART_RABBITMQ_URL="+stack.RabbitURL,
+		"TECHMART_LOG_LEVEL=warn",
+		"TECHMART_CURSOR_SECRET="+secret(),
+		"TECHMART_SIGNING_KEYS="+secret(),
+	)
+	command := func(args ...string) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, binary, args...)
+		cmd.Env, cmd.Dir, cmd.Stderr = env, dir, os.Stderr
+		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+		cmd.WaitDelay = 20 * time.Second
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+		return cmd
+	}
+	for _, step := range [][]string{{"migrate"}, {"seed", "--scale", strconv.Itoa(scale)}} {
+		say("techmart " + strings.Join(step, " "))
+		if err := command(step...).Run(); err != nil {
+			return nil, fmt.Errorf("techmart %s: %w", step[0], err)
+		}
+	}
+	s := &servers{base: "http://" + addr}
+	for _, name := range []string{"serve", "worker"} {
+		cmd := command(name)
+		if err := cmd.Start(); err != nil {
+			s.stop()
+			return nil, err
+		}
+		s.processes = append(s.processes, cmd)
+	}
+	if err := s.await(ctx); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// await waits until the API says that it is ready.
+func (s *servers) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.base+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("the API was not ready within a minute")
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// stop ends the processes and waits for them.
+func (s *servers) stop() {
+	for _, cmd := range s.processes {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+	}
+	for _, cmd := range s.processes {
+		_ = cmd.Wait()
+	}
+}
+
+// memory gives the resident set of each process.
+func (s *servers) memory() string {
+	var parts []string
+	for _, cmd := range s.processes {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(status)) {
+			if text, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+				kib, _ := strconv.Atoi(strings.Fields(text)[0])
+				parts = append(parts, fmt.Sprintf("%s %d MiB", cmd.Args[1], kib/1024))
+			}
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String(), nil
+}
+
+func secret() string {
+	b := make([]byte, 32)
+	_, _ = rand.Read(b)
+	return base64.StdEncoding.EncodeToString(b)
+}
