@@ -1,0 +1,280 @@
+package users
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/techmart/techmart/services/errs"
+	"github.com/techmart/techmart/services/viewer"
+)
+
+// maxListedSessions bounds the list of an account's sessions.
+const maxListedSessions = 100
+
+// Credentials is the input of SignIn.
+type Credentials struct {
+	Email     string
+	Password  string
+	CartToken string // of an anonymous cart; empty for none
+}
+
+// SignedIn is what a sign-in gives.
+type SignedIn struct {
+	User      *User
+	SessionID uuid.UUID
+	Tokens    Tokens
+	CartFault error // why the lines of the anonymous cart did not move; nil where they did or there was none
+}
+
+// SignIn opens a session. It fails with INVALID_CREDENTIALS, the same way and after the same work
+// whether the account is unknown or the password wrong, and with THROTTLED after many failures with the
+// address. Anyone may call it.
+func (s *Service) SignIn(ctx context.Context, in Credentials) (*SignedIn, error) {
+	email := normalizeEmail(in.Email)
+	if len(email) > maxEmail || len(in.Password) > maxPasswordBytes {
+		return nil, errCredentials()
+	}
+	password := normalizePassword(in.Password)
+	a, err := s.store.AccountGetByEmail(ctx, email)
+	if errs.CodeOf(err) == errs.NotFound {
+		a = &Account{}
+	} else if err != nil {
+		return nil, err
+	}
+	outdated, err := s.checkPassword(ctx, email, password, a.PasswordHash)
+	if err != nil {
+		return nil, err
+	}
+	if outdated {
+		if a.PasswordHash, err = s.rehash(ctx, a, password); err != nil {
+			return nil, err
+		}
+	}
+	signed, err := s.openSession(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if in.CartToken != "" && s.carts != nil {
+		signed.CartFault = s.mergeCart(ctx, signed, in.CartToken)
+	}
+	return signed, nil
+}
+
+// checkPassword checks a password against the hash, empty for an unknown account, and counts failures
+// with the address. It fails with INVALID_CREDENTIALS or THROTTLED.
+func (s *Service) checkPassword(ctx context.Context, email, password, hash string) (outdated bool, err error) {
+	attempts, err := s.store.AttemptsGet(ctx, email)
+	if err != nil {
+		return false, err
+	}
+	if s.now().Before(attempts.RetryAt) {
+		return false, errThrottled()
+	}
+	match, outdated, err := s.passwords.Check(ctx, password, hash)
+	if err != nil {
+		return false, err
+	}
+	if !match {
+		now := s.now()
+		if err := s.store.AttemptsUpdate(ctx, email, func(t *Attempts) { t.fail(now) }); err != nil {
+			return false, err
+		}
+		return false, errCredentials()
+	}
+	if attempts.Failures > 0 {
+		return outdated, s.store.AttemptsDelete(ctx, email)
+	}
+	return outdated, nil
+}
+
+// rehash makes the hash anew with today's parameters, unless the password has changed meanwhile.
+func (s *Service) rehash(ctx context.Context, verified *Account, password string) (string, error) {
+	hash, err := s.passwords.Hash(ctx, password)
+	if err != nil {
+		return "", err
+	}
+	a, _, err := s.store.AccountUpdate(ctx, verified.ID, func(a *Account) error {
+		if a.PasswordHash == verified.PasswordHash {
+			a.PasswordHash = hash
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	if a.PasswordHash != hash {
+		return "", errCredentials()
+	}
+	return hash, nil
+}
+
+func (s *Service) openSession(ctx context.Context, a *Account) (*SignedIn, error) {
+	now, client := s.now(), clientFrom(ctx)
+	expires := now.Add(min(s.config.SessionIdle, s.config.SessionMax))
+	session := &Session{
+		ID: newID(), UserID: a.ID, CreatedAt: now, LastUsedAt: now, ExpiresAt: expires,
+		UserAgent: shorten(client.UserAgent, maxUserAgent), IPAddress: shorten(client.IPAddress, maxUserAgent),
+	}
+	secret, digest := newSecret()
+	user, err := s.store.SessionCreate(ctx, session, RefreshToken{Digest: digest, CreatedAt: now, ExpiresAt: expires}, a.PasswordHash)
+	if errs.CodeOf(err) == errs.NotFound {
+		return nil, errCredentials() // the password was changed a moment ago
+	}
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := s.tokens(user, session, secret, now)
+	if err != nil {
+		return nil, err
+	}
+	return &SignedIn{User: user, SessionID: session.ID, Tokens: tokens}, nil
+}
+
+func (s *Service) tokens(u *User, session *Session, refresh string, now time.Time) (Tokens, error) {
+	expires := now.Add(s.config.AccessTTL)
+	if expires.After(session.ExpiresAt) {
+		expires = session.ExpiresAt
+	}
+	access, err := s.keys.Sign(viewer.Viewer{UserID: u.ID, SessionID: session.ID, Scopes: Scopes(u.Roles)}, now, expires)
+	if err != nil {
+		return Tokens{}, err
+	}
+	return Tokens{AccessToken: access, AccessExpiresAt: expires, RefreshToken: refresh, RefreshExpiresAt: session.ExpiresAt}, nil
+}
+
+func (s *Service) mergeCart(ctx context.Context, signed *SignedIn, token string) error {
+	ctx = viewer.NewContext(ctx, viewer.Viewer{UserID: signed.User.ID, SessionID: signed.SessionID, Scopes: Scopes(signed.User.Roles)})
+	err := s.carts.Merge(ctx, signed.User.ID, token)
+	if errs.CodeOf(err) == errs.NotFound {
+		return nil // the cart is gone: nothing to lose
+	}
+	if err != nil && errs.All(err) == nil {
+		s.log.ErrorContext(ctx, "users: the cart was not merged at sign-in", "error", err)
+		return errs.At(errs.InFlight, "The cart could not be moved right now: merge it again.", "cartToken")
+	}
+	return err
+}
+
+// RefreshSession exchanges a refresh token for new tokens. It fails with INVALID_TOKEN; a token that was
+// used before ends its session. Whoever holds the token may call it.
+func (s *Service) RefreshSession(ctx context.Context, refreshToken string) (*Tokens, error) {
+	now := s.now()
+	secret, digest := newSecret()
+	var (
+		r            *Refresh
+		good, reused bool
+	)
+	err := s.store.SessionRefresh(ctx, digestOf(refreshToken), func(found *Refresh) error {
+		r = found
+		expires := now.Add(s.config.SessionIdle)
+		if end := r.Session.CreatedAt.Add(s.config.SessionMax); end.Before(expires) {
+			expires = end
+		}
+		good, reused = r.rotate(RefreshToken{Digest: digest, CreatedAt: now, ExpiresAt: expires}, now)
+		return nil
+	})
+	if errs.CodeOf(err) == errs.NotFound {
+		return nil, errToken("refreshToken")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if reused {
+		s.log.WarnContext(ctx, "users: a refresh token came twice, its session has ended", "session", r.Session.ID, "user", r.User.ID)
+		s.revocations.revoke(ctx, s.revokeUntil(now), r.Session.ID)
+	}
+	if !good {
+		return nil, errToken("refreshToken")
+	}
+	tokens, err := s.tokens(&r.User, &r.Session, secret, now)
+	if err != nil {
+		return nil, err
+	}
+	return &tokens, nil
+}
+
+// revokeUntil is when the last access token of a session that ended at the time has ended too.
+func (s *Service) revokeUntil(now time.Time) time.Time {
+	return now.Add(s.config.AccessTTL + time.Minute)
+}
+
+// RevokeSession ends a session of the viewer, the current one for nil, and gives its id. It fails with
+// UNAUTHENTICATED or NOT_FOUND.
+func (s *Service) RevokeSession(ctx context.Context, sessionID *uuid.UUID) (uuid.UUID, error) {
+	v := viewer.FromContext(ctx)
+	if err := v.RequireAccount(); err != nil {
+		return uuid.Nil, err
+	}
+	id := v.SessionID
+	if sessionID != nil {
+		id = *sessionID
+	}
+	now := s.now()
+	if err := s.store.SessionRevoke(ctx, v.UserID, id, now); err != nil {
+		if errs.CodeOf(err) == errs.NotFound {
+			return uuid.Nil, errNotFound("sessionId")
+		}
+		return uuid.Nil, err
+	}
+	s.revocations.revoke(ctx, s.revokeUntil(now), id)
+	return id, nil
+}
+
+// RevokeAllSessions ends the viewer's sessions, the current one too unless keepCurrent, and gives their
+// number. It fails with UNAUTHENTICATED.
+func (s *Service) RevokeAllSessions(ctx context.Context, keepCurrent bool) (int, error) {
+	v := viewer.FromContext(ctx)
+	if err := v.RequireAccount(); err != nil {
+		return 0, err
+	}
+	keep := uuid.Nil
+	if keepCurrent {
+		keep = v.SessionID
+	}
+	now := s.now()
+	ids, err := s.store.SessionRevokeAll(ctx, v.UserID, keep, now)
+	if err != nil {
+		return 0, err
+	}
+	s.revocations.revoke(ctx, s.revokeUntil(now), ids...)
+	return len(ids), nil
+}
+
+// SessionsByUser gives the newest sessions that are signed in, newest first, by account; only the
+// viewer's own.
+func (s *Service) SessionsByUser(ctx context.Context, userIDs []uuid.UUID) (map[uuid.UUID][]*Session, error) {
+	v := viewer.FromContext(ctx)
+	out := make(map[uuid.UUID][]*Session, len(userIDs))
+	for _, id := range userIDs {
+		out[id] = nil
+	}
+	if v.UserID == uuid.Nil || !slices.Contains(userIDs, v.UserID) {
+		return out, nil
+	}
+	list, err := s.store.SessionListByUsers(ctx, []uuid.UUID{v.UserID}, s.now(), maxListedSessions)
+	if err != nil {
+		return nil, err
+	}
+	out[v.UserID] = list
+	return out, nil
+}
+
+// SessionsByID gives the sessions that are signed in, by id; only the viewer's own.
+func (s *Service) SessionsByID(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*Session, error) {
+	v := viewer.FromContext(ctx)
+	out := make(map[uuid.UUID]*Session, len(ids))
+	if v.UserID == uuid.Nil {
+		return out, nil
+	}
+	list, err := s.store.SessionListByIDs(ctx, v.UserID, ids, s.now())
+	if err != nil {
+		return nil, err
+	}
+	for _, session := range list {
+		out[session.ID] = session
+	}
+	return out, nil
+}
