@@ -1,0 +1,69 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/techmart/techmart/services/notifications/mailbox"
+)
+
+var _ mailbox.Store = (*Store)(nil)
+
+const mailInsert = `
+WITH kept AS (
+  INSERT INTO notifications.mailbox (id, message_id, sender, recipient, subject, body_text, body_html, received_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+)
+DELETE FROM notifications.mailbox WHERE id IN (
+  SELECT id FROM notifications.mailbox ORDER BY received_at DESC, id DESC OFFSET $9)`
+
+// KeepMail adds a mail and forgets old ones; see [mailbox.Store]. The deletion does not see the new row.
+func (s *Store) KeepMail(ctx context.Context, m *mailbox.Mail, capacity int) error {
+	_, err := s.pool.Exec(ctx, mailInsert, m.ID, m.MessageID, m.From, m.To, m.Subject, m.Text, m.HTML, m.ReceivedAt, capacity-1)
+	if err != nil {
+		return fmt.Errorf("notifications: keep mail: %w", err)
+	}
+	return nil
+}
+
+func scanMail(row pgx.CollectableRow) (*mailbox.Mail, error) {
+	m := &mailbox.Mail{}
+	err := row.Scan(&m.ID, &m.MessageID, &m.From, &m.To, &m.Subject, &m.Text, &m.HTML, &m.ReceivedAt)
+	m.ReceivedAt = m.ReceivedAt.UTC()
+	return m, err
+}
+
+// Mails gives the newest mails; see [mailbox.Store].
+func (s *Store) Mails(ctx context.Context, limit int) ([]*mailbox.Mail, error) {
+	rows, err := s.pool.Query(ctx, `SELECT id, message_id, sender, recipient, subject, '', '', received_at
+FROM notifications.mailbox ORDER BY received_at DESC, id DESC LIMIT $1`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("notifications: mails: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, scanMail)
+	if err != nil {
+		return nil, fmt.Errorf("notifications: mails: %w", err)
+	}
+	return list, nil
+}
+
+// Mail gives one mail; see [mailbox.Store].
+func (s *Store) Mail(ctx context.Context, id uuid.UUID) (*mailbox.Mail, error) {
+	rows, err := s.pool.Query(ctx, `SELECT id, message_id, sender, recipient, subject, body_text, body_html, received_at
+FROM notifications.mailbox WHERE id = $1`, id)
+	if err != nil {
+		return nil, fmt.Errorf("notifications: mail: %w", err)
+	}
+	m, err := pgx.CollectExactlyOneRow(rows, scanMail)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, mailbox.NoSuchMail()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("notifications: mail: %w", err)
+	}
+	return m, nil
+}
