@@ -132,7 +132,7 @@ CREATE INDEX idempotency_keys_created ON payments.idempotency_keys (created_at);
 
 -- The books of the sandbox provider, which stands in for a real one: a call by its idempotency key.
 CREATE TABLE payments.sandbox_charges (
-    key             text        PRIMARY KEY,
+    key               text    PRIMARY KEY,
     kind            text        NOT NULL,
     authorization_key text      REFERENCES payments.sandbox_charges,
     token           text        NOT NULL,

@@ -1,0 +1,97 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/techmart/techmart/platform/postgres"
+	"github.com/techmart/techmart/services/payments"
+	"github.com/techmart/techmart/services/payments/sandbox"
+)
+
+// SandboxBooks are the books of the sandbox provider.
+type SandboxBooks struct{ pool *pgxpool.Pool }
+
+var _ sandbox.Books = (*SandboxBooks)(nil)
+
+// NewSandboxBooks makes the books; the schema has to be migrated.
+func NewSandboxBooks(pool *pgxpool.Pool) *SandboxBooks { return &SandboxBooks{pool: pool} }
+
+const chargeColumns = `key, kind, coalesce(authorization_key, ''), token, currency, amount, attempts, done, approved, reference,
+	code, message, captured, refunded, voided`
+
+const (
+	chargeAdd = `INSERT INTO payments.sandbox_charges (key, kind, token, currency, amount, attempts, done, approved, reference, code, message)
+VALUES ($1, '', '', '', 0, 0, false, false, '', '', '') ON CONFLICT (key) DO NOTHING`
+	chargeLock            = `SELECT ` + chargeColumns + ` FROM payments.sandbox_charges WHERE key = $1 FOR UPDATE`
+	chargeLockByReference = `SELECT ` + chargeColumns + ` FROM payments.sandbox_charges WHERE reference = $1 AND reference <> '' FOR UPDATE`
+	chargeFind            = `SELECT ` + chargeColumns + ` FROM payments.sandbox_charges WHERE key = $1`
+	chargeWrite           = `UPDATE payments.sandbox_charges SET kind = $2, authorization_key = nullif($3, ''), token = $4, currency = $5, amount = $6,
+	attempts = $7, done = $8, approved = $9, reference = $10, code = $11, message = $12, captured = $13, refunded = $14, voided = $15
+WHERE key = $1`
+)
+
+func scanCharge(row pgx.CollectableRow) (*sandbox.Charge, error) {
+	var c sandbox.Charge
+	err := row.Scan(&c.Key, &c.Kind, &c.Authorization, &c.Token, &c.Amount.Currency, &c.Amount.Amount, &c.Attempts, &c.Done,
+		&c.Result.Approved, &c.Result.Reference, &c.Result.Code, &c.Result.Message, &c.Captured, &c.Refunded, &c.Voided)
+	return &c, err
+}
+
+// Update implements sandbox.Books.
+func (b *SandboxBooks) Update(ctx context.Context, key, authorization string, fn func(charge, authorization *sandbox.Charge)) error {
+	return postgres.InTx(ctx, b.pool, func(tx pgx.Tx) error {
+		var held, charge *sandbox.Charge
+		var err error
+		if authorization != "" {
+			held, err = one(ctx, tx, chargeLockByReference, authorization)
+			if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+				return err
+			}
+		}
+		if _, err := tx.Exec(ctx, chargeAdd, key); err != nil {
+			return err
+		}
+		if charge, err = one(ctx, tx, chargeLock, key); err != nil {
+			return err
+		}
+		fn(charge, held)
+		var batch pgx.Batch
+		for _, c := range []*sandbox.Charge{held, charge} {
+			if c != nil {
+				batch.Queue(chargeWrite, c.Key, c.Kind, c.Authorization, c.Token, c.Amount.Currency, c.Amount.Amount, c.Attempts, c.Done,
+					c.Result.Approved, c.Result.Reference, c.Result.Code, c.Result.Message, c.Captured, c.Refunded, c.Voided)
+			}
+		}
+		return tx.SendBatch(ctx, &batch).Close()
+	})
+}
+
+// Find implements sandbox.Books.
+func (b *SandboxBooks) Find(ctx context.Context, key string) (*sandbox.Charge, error) {
+	c, err := one(ctx, b.pool, chargeFind, key)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, payments.ErrNoSuchCall
+	}
+	return c, err
+}
+
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// one gives nil with an error, never a half-read charge.
+func one(ctx context.Context, q querier, sql string, args ...any) (*sandbox.Charge, error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	c, err := pgx.CollectExactlyOneRow(rows, scanCharge)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
