@@ -1,0 +1,379 @@
+package carts
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/techmart/techmart/services/errs"
+	"github.com/techmart/techmart/services/money"
+	"github.com/techmart/techmart/services/viewer"
+)
+
+// tokenSize is the number of random bytes of a cart's token.
+const tokenSize = 32
+
+// LineInput is a variant and how many of it to put in.
+type LineInput struct {
+	VariantID uuid.UUID
+	Quantity  int
+}
+
+// AddInput puts variants into a cart.
+type AddInput struct {
+	IdempotencyKey string // empty for none
+	Token          string // empty for the viewer's own cart, or a new one
+	Lines          []LineInput
+}
+
+// LineUpdate is a line and its new quantity; 0 removes it.
+type LineUpdate struct {
+	LineID   uuid.UUID
+	Quantity int
+}
+
+// UpdateInput changes quantities.
+type UpdateInput struct {
+	Token string // empty for the viewer's own cart
+	Lines []LineUpdate
+}
+
+// RemoveInput removes lines.
+type RemoveInput struct {
+	Token   string // empty for the viewer's own cart
+	LineIDs []uuid.UUID
+}
+
+// Get gives the anonymous cart of the token, or the viewer's own for none. It fails with NOT_FOUND.
+func (s *Service) Get(ctx context.Context, token string) (*Cart, error) {
+	by, err := selector(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	return s.find(ctx, by, token)
+}
+
+// ByID gives a cart of the viewer's account. It fails with NOT_FOUND.
+func (s *Service) ByID(ctx context.Context, id uuid.UUID) (*Cart, error) {
+	c, err := s.find(ctx, Selector{ID: id}, "")
+	if err != nil {
+		return nil, err
+	}
+	if !viewer.FromContext(ctx).Is(c.UserID) {
+		return nil, NotFound()
+	}
+	return c, nil
+}
+
+// ByUsers gives the open carts of those users that are the viewer, by user.
+func (s *Service) ByUsers(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]*Cart, error) {
+	v := viewer.FromContext(ctx)
+	var own []uuid.UUID
+	for _, id := range users {
+		if v.Is(id) {
+			own = append(own, id)
+		}
+	}
+	if len(own) == 0 {
+		return nil, nil
+	}
+	stored, err := s.store.FindByUsers(ctx, own)
+	if err != nil {
+		return nil, err
+	}
+	carts := make(map[uuid.UUID]*Cart, len(stored))
+	for id, c := range stored {
+		if carts[id], err = s.price(ctx, c, nil); err != nil {
+			return nil, err
+		}
+	}
+	return carts, nil
+}
+
+// Checkout gives the open cart of a user, for an order. It fails with NOT_FOUND.
+func (s *Service) Checkout(ctx context.Context, userID uuid.UUID) (*Cart, error) {
+	return s.find(ctx, Selector{UserID: userID}, "")
+}
+
+// Complete closes a cart that has become the order; repeated it changes nothing.
+func (s *Service) Complete(ctx context.Context, cartID, orderID uuid.UUID) error {
+	return s.store.Complete(ctx, cartID, orderID, s.now())
+}
+
+// Add puts variants into a cart, and makes the cart when there is none. More than is available may be put in: the
+// cart then carries a warning. A repeat with the same idempotency key gives the cart as it is; the
+// key says nothing where an anonymous cart is made, which makes another cart each time.
+func (s *Service) Add(ctx context.Context, in AddInput) (*Cart, error) {
+	if err := checkAdd(in); err != nil {
+		return nil, err
+	}
+	by, making, token, err := s.target(ctx, in.Token)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]uuid.UUID, 0, len(in.Lines))
+	for _, l := range in.Lines {
+		ids = append(ids, l.VariantID)
+	}
+	// The lines that are there already are priced by the same call to the catalogue.
+	if in.Token != "" || by.UserID != uuid.Nil {
+		before, err := s.store.Find(ctx, by, s.now())
+		switch {
+		case err == nil:
+			ids = append(ids, variantIDs(before)...)
+		case errs.CodeOf(err) != errs.NotFound || making == nil:
+			return nil, at(err, in.Token)
+		}
+	}
+	known, err := s.catalog.Variants(ctx, unique(ids))
+	if err != nil {
+		return nil, err
+	}
+	if err := checkVariants(in.Lines, known); err != nil {
+		return nil, err
+	}
+	key, err := addKey(by, in)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := s.store.Edit(ctx, Edit{Cart: by, Make: making, Key: key, Now: s.now(), Apply: func(c *Stored) error {
+		return c.add(in.Lines, known)
+	}})
+	if err != nil {
+		return nil, at(err, in.Token)
+	}
+	return s.changed(ctx, stored, known, token)
+}
+
+// Update changes quantities; 0 removes a line.
+func (s *Service) Update(ctx context.Context, in UpdateInput) (*Cart, error) {
+	if err := checkUpdate(in); err != nil {
+		return nil, err
+	}
+	return s.edit(ctx, in.Token, func(c *Stored) error { return c.update(in.Lines) })
+}
+
+// Remove removes lines.
+func (s *Service) Remove(ctx context.Context, in RemoveInput) (*Cart, error) {
+	if err := checkCount(len(in.LineIDs), "lineIds"); err != nil {
+		return nil, err
+	}
+	return s.edit(ctx, in.Token, func(c *Stored) error { return c.remove(in.LineIDs) })
+}
+
+// Merge moves the lines of an anonymous cart into the viewer's own. It may be repeated. It fails with
+// NOT_FOUND, and with LIMIT_EXCEEDED, changing nothing, when the lines do not fit into one cart.
+func (s *Service) Merge(ctx context.Context, token string) (*Cart, error) {
+	v := viewer.FromContext(ctx)
+	if v.UserID == uuid.Nil {
+		return nil, errs.New(errs.Unauthenticated, "Sign in to do this.")
+	}
+	return s.MergeFor(ctx, v.UserID, token)
+}
+
+// MergeFor is Merge for a user who is just signing in.
+func (s *Service) MergeFor(ctx context.Context, userID uuid.UUID, token string) (*Cart, error) {
+	hash, ok := hashToken(token)
+	if !ok {
+		return nil, NotFound("cartToken")
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, err
+	}
+	stored, err := s.store.Merge(ctx, hash, NewCart{ID: id, UserID: userID}, s.now())
+	if err != nil {
+		return nil, at(err, token)
+	}
+	return s.changed(ctx, stored, nil, "")
+}
+
+// Purge removes carts that have expired or were closed long ago, and gives their number.
+func (s *Service) Purge(ctx context.Context) (int, error) {
+	const batch = 1000
+	now, total := s.now(), 0
+	for {
+		n, err := s.store.Purge(ctx, now, now.Add(-closedLifetime), batch)
+		total += n
+		if err != nil || n < batch {
+			return total, err
+		}
+	}
+}
+
+func (s *Service) find(ctx context.Context, by Selector, token string) (*Cart, error) {
+	stored, err := s.store.Find(ctx, by, s.now())
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.price(ctx, stored, nil)
+	if err != nil {
+		return nil, err
+	}
+	c.Token = token
+	return c, nil
+}
+
+func (s *Service) edit(ctx context.Context, token string, apply func(*Stored) error) (*Cart, error) {
+	by, err := selector(ctx, token)
+	if err != nil {
+		return nil, at(err, token)
+	}
+	stored, err := s.store.Edit(ctx, Edit{Cart: by, Now: s.now(), Apply: apply})
+	if err != nil {
+		return nil, at(err, token)
+	}
+	return s.changed(ctx, stored, nil, token)
+}
+
+// changed prices a cart after a change, with its warnings, and notes the prices as seen.
+func (s *Service) changed(ctx context.Context, stored *Stored, known map[uuid.UUID]Variant, token string) (*Cart, error) {
+	c, err := s.price(ctx, stored, known)
+	if err != nil {
+		return nil, err
+	}
+	c.Token = token
+	seen := make(map[uuid.UUID]money.Money)
+	for _, l := range c.Lines {
+		if l.UnitPrice != l.Seen {
+			seen[l.ID] = l.UnitPrice
+		}
+	}
+	if len(seen) > 0 {
+		if err := s.store.Seen(ctx, c.ID, seen); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// target says which cart Add changes, and how to make it when there is none.
+func (s *Service) target(ctx context.Context, token string) (by Selector, making *NewCart, newToken string, err error) {
+	v := viewer.FromContext(ctx)
+	if token != "" {
+		hash, ok := hashToken(token)
+		if !ok {
+			return by, nil, "", NotFound("cartToken")
+		}
+		return Selector{TokenHash: hash}, nil, token, nil
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return by, nil, "", err
+	}
+	if v.UserID != uuid.Nil {
+		return Selector{UserID: v.UserID}, &NewCart{ID: id, UserID: v.UserID}, "", nil
+	}
+	var raw [tokenSize]byte
+	_, _ = rand.Read(raw[:]) // never fails
+	newToken = base64.RawURLEncoding.EncodeToString(raw[:])
+	hash, _ := hashToken(newToken)
+	expires := s.now().Add(anonymousLifetime)
+	return Selector{TokenHash: hash}, &NewCart{ID: id, TokenHash: hash, ExpiresAt: &expires}, newToken, nil
+}
+
+// selector names the cart of the token, or the viewer's own for none.
+func selector(ctx context.Context, token string) (Selector, error) {
+	if token != "" {
+		hash, ok := hashToken(token)
+		if !ok {
+			return Selector{}, NotFound()
+		}
+		return Selector{TokenHash: hash}, nil
+	}
+	v := viewer.FromContext(ctx)
+	if v.UserID == uuid.Nil {
+		return Selector{}, NotFound()
+	}
+	return Selector{UserID: v.UserID}, nil
+}
+
+// hashToken gives what is stored of a token; ok is false for a text that can be none.
+func hashToken(token string) (hash []byte, ok bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) != tokenSize {
+		return nil, false
+	}
+	sum := sha256.Sum256(raw)
+	return sum[:], true
+}
+
+// at blames the token for a cart that is not there.
+func at(err error, token string) error {
+	if e, ok := err.(*errs.Error); ok && e.Code == errs.NotFound && len(e.Field) == 0 && token != "" {
+		return NotFound("cartToken")
+	}
+	return err
+}
+
+func addKey(by Selector, in AddInput) (*Key, error) {
+	if in.IdempotencyKey == "" {
+		return nil, nil
+	}
+	owner := by.UserID.String()
+	if by.UserID == uuid.Nil {
+		if in.Token == "" {
+			return nil, nil
+		}
+		owner = base64.RawURLEncoding.EncodeToString(by.TokenHash)
+	}
+	body, err := json.Marshal(in.Lines)
+	if err != nil {
+		return nil, fmt.Errorf("carts: hash the input: %w", err)
+	}
+	sum := sha256.Sum256(body)
+	return &Key{Owner: owner, Operation: "cartLinesAdd", Key: in.IdempotencyKey, Hash: sum[:]}, nil
+}
+
+func checkAdd(in AddInput) error {
+	var c errs.Collector
+	if utf8.RuneCountInString(in.IdempotencyKey) > 255 {
+		c.Add(errs.TooLong, "A key has at most 255 characters.", "idempotencyKey")
+	}
+	c.Merge(checkCount(len(in.Lines), "lines"))
+	for i, l := range in.Lines {
+		if l.Quantity < 1 || l.Quantity > MaxQuantity {
+			c.Add(errs.OutOfRange, "A quantity is 1 to 999.", "lines", strconv.Itoa(i), "quantity")
+		}
+	}
+	return c.Err()
+}
+
+func checkUpdate(in UpdateInput) error {
+	var c errs.Collector
+	c.Merge(checkCount(len(in.Lines), "lines"))
+	for i, l := range in.Lines {
+		if l.Quantity < 0 || l.Quantity > MaxQuantity {
+			c.Add(errs.OutOfRange, "A quantity is 0 to 999.", "lines", strconv.Itoa(i), "quantity")
+		}
+	}
+	return c.Err()
+}
+
+func checkCount(n int, field string) error {
+	switch {
+	case n == 0:
+		return errs.At(errs.TooShort, "Give at least one.", field)
+	case n > maxInput:
+		return errs.At(errs.TooLong, "Give at most 50 at once.", field)
+	}
+	return nil
+}
+
+// checkVariants refuses what the catalogue does not sell.
+func checkVariants(lines []LineInput, known map[uuid.UUID]Variant) error {
+	var c errs.Collector
+	for i, l := range lines {
+		if v, ok := known[l.VariantID]; !ok || !v.Sellable {
+			c.Add(errs.NotFound, "This variant is not for sale.", "lines", strconv.Itoa(i), "variantId")
+		}
+	}
+	return c.Err()
+}

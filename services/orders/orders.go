@@ -1,0 +1,243 @@
+// Package orders is the life of an order: placed from a cart, confirmed by a saga that reserves stock
+// and authorizes the payment, sent in parcels, delivered, or called off.
+//
+// An order is durable once Place answers. A job drives its saga (see saga.go), step by step, each
+// recorded before the next begins, so that a process killed anywhere is taken over by another.
+package orders
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/techmart/techmart/services/money"
+)
+
+// Order is what somebody bought, and where it stands.
+type Order struct {
+	ID          uuid.UUID
+	Number      string // T-100042
+	CustomerID  uuid.UUID
+	CartID      uuid.UUID
+	Email       string
+	DisplayName string
+	Status      Status
+	ReasonCode  string // why it failed or was cancelled, for programs; empty otherwise
+	Reason      string // the same for the customer, in English
+	Subtotal    money.Money
+	Shipping    money.Money
+	Tax         money.Money // contained in Total
+	Total       money.Money
+	Address     Address
+	Stage       Stage // what the saga does next
+	CaptureNow  bool  // the payment is captured at once, not parcel by parcel
+	PlacedAt    time.Time
+	UpdatedAt   time.Time
+	Version     int
+	Sequence    int64 // of its latest event
+}
+
+// Line is a variant in an order, as it was when ordered.
+type Line struct {
+	ID           uuid.UUID
+	OrderID      uuid.UUID
+	Position     int // from 0
+	VariantID    uuid.UUID
+	ProductID    uuid.UUID
+	SKU          string
+	Title        string
+	VariantTitle string
+	Quantity     int
+	Fulfilled    int // how many are on their way
+	UnitPrice    money.Money
+	Total        money.Money
+}
+
+// Address is where an order goes.
+type Address struct {
+	Recipient   string `json:"recipient"`
+	Line1       string `json:"line1"`
+	Line2       string `json:"line2,omitempty"`
+	PostalCode  string `json:"postalCode"`
+	City        string `json:"city"`
+	Region      string `json:"region,omitempty"`
+	CountryCode string `json:"countryCode"` // ISO 3166-1 alpha-2
+	Phone       string `json:"phone,omitempty"`
+}
+
+// Fulfillment is a parcel.
+type Fulfillment struct {
+	ID             uuid.UUID
+	OrderID        uuid.UUID
+	Position       int // from 0, in the order of sending
+	Status         FulfillmentStatus
+	Carrier        string
+	TrackingNumber string
+	TrackingURL    string
+	Lines          []FulfillmentLine
+	Capture        money.Money // its share of the payment; zero where all was captured at once
+	CreatedAt      time.Time
+	DeliveredAt    *time.Time
+	SettledAt      *time.Time // when stock was lowered and the share captured
+}
+
+// FulfillmentLine is a part of an order's line in a parcel.
+type FulfillmentLine struct {
+	LineID   uuid.UUID
+	Quantity int
+}
+
+// Entry is one thing that happened to an order.
+type Entry struct {
+	ID        uuid.UUID
+	OrderID   uuid.UUID
+	Position  int64 // grows along the timeline
+	Type      string
+	Message   string
+	CreatedAt time.Time
+}
+
+// Cart is what is to be ordered.
+type Cart struct {
+	ID    uuid.UUID
+	Lines []CartLine
+}
+
+// CartLine is a variant in a cart at the price and stock of now.
+type CartLine struct {
+	VariantID    uuid.UUID
+	ProductID    uuid.UUID
+	SKU          string
+	Title        string
+	VariantTitle string
+	Quantity     int
+	UnitPrice    money.Money
+	Available    int // 0 when it cannot be bought
+}
+
+// Carts is where orders come from.
+type Carts interface {
+	// Checkout gives the user's open cart. It fails with NOT_FOUND.
+	Checkout(ctx context.Context, userID uuid.UUID) (Cart, error)
+	// Complete closes the cart that has become the order. It may be repeated.
+	Complete(ctx context.Context, cartID, orderID uuid.UUID) error
+}
+
+// StockLine is a variant and how many of it.
+type StockLine struct {
+	VariantID uuid.UUID
+	Quantity  int
+}
+
+// Inventory keeps stock. All its methods may be repeated.
+type Inventory interface {
+	// Reserve holds the lines for the order, all or none. It fails with INSUFFICIENT_STOCK.
+	Reserve(ctx context.Context, orderID uuid.UUID, lines []StockLine) error
+	// Release gives back what is still held for the order; it does nothing when nothing is.
+	Release(ctx context.Context, orderID uuid.UUID) error
+	// Fulfill takes the lines of a parcel out of what is held for the order, once for each parcel.
+	Fulfill(ctx context.Context, orderID, fulfillmentID uuid.UUID, lines []StockLine) error
+}
+
+// Payments moves money. All its methods may be repeated. An error that is neither documented here is tried again.
+type Payments interface {
+	// Authorize holds the amount. It fails with PAYMENT_DECLINED when the provider refuses for good.
+	Authorize(ctx context.Context, orderID, customerID uuid.UUID, amount money.Money, token string) error
+	// Capture takes a part of what is held, once for each key. It fails with AMOUNT_EXCEEDED.
+	Capture(ctx context.Context, orderID uuid.UUID, key string, amount money.Money) error
+	// Void gives up what is held; it does nothing when nothing is. It fails with INVALID_STATE when something was captured.
+	Void(ctx context.Context, orderID uuid.UUID) error
+	// RefundAll pays back whatever was captured and voids the rest.
+	RefundAll(ctx context.Context, orderID uuid.UUID, reason string) error
+}
+
+// Customer is who orders.
+type Customer struct {
+	Email       string
+	DisplayName string
+}
+
+// Customers knows accounts and their address books.
+type Customers interface {
+	// Customer gives an account. It fails with NOT_FOUND.
+	Customer(ctx context.Context, userID uuid.UUID) (Customer, error)
+	// Address gives an address of the account's book. It fails with NOT_FOUND.
+	Address(ctx context.Context, userID, addressID uuid.UUID) (Address, error)
+}
+
+// Signals carries news among processes, at most once.
+type Signals interface {
+	// Publish sends payload to every subscriber of the channel.
+	Publish(ctx context.Context, channel string, payload []byte) error
+	// Subscribe gives what is published from now on; the Go channel is closed when ctx ends.
+	Subscribe(ctx context.Context, channel string) (<-chan []byte, error)
+}
+
+// Config is the shop's terms of sale.
+type Config struct {
+	Currency         money.Currency
+	ShippingFee      money.Money
+	FreeShippingFrom money.Money // subtotal from which sending costs nothing
+	TaxRatePercent   int64       // contained in prices
+	CaptureNow       bool        // capture the payment at confirmation, not parcel by parcel
+	// ClaimTime is how long one execution of a saga owns its order; a killed one is taken over after it. A step has a third
+	// of it. 0 means 90 s.
+	ClaimTime time.Duration
+}
+
+// Deps is what a Service needs. Clock and Log have defaults.
+type Deps struct {
+	Store     Store
+	Carts     Carts
+	Inventory Inventory
+	Payments  Payments
+	Customers Customers
+	Signals   Signals
+	Config    Config
+	Clock     func() time.Time // nil for the machine's
+	Log       *slog.Logger     // nil for the default
+}
+
+// Service holds the rules of orders. It is safe for concurrent use.
+type Service struct {
+	store     Store
+	carts     Carts
+	inventory Inventory
+	payments  Payments
+	customers Customers
+	signals   Signals
+	config    Config
+	clock     func() time.Time
+	log       *slog.Logger
+}
+
+// New makes a Service. It fails when the terms of sale contradict themselves.
+func New(d Deps) (*Service, error) {
+	c := d.Config
+	switch {
+	case !c.Currency.Known():
+		return nil, errors.New("orders: unknown currency")
+	case c.ShippingFee.Currency != c.Currency || c.FreeShippingFrom.Currency != c.Currency:
+		return nil, errors.New("orders: shipping is not in the shop's currency")
+	case c.ShippingFee.Amount < 0 || c.TaxRatePercent < 0:
+		return nil, errors.New("orders: negative shipping fee or tax rate")
+	}
+	c.ClaimTime = cmp.Or(c.ClaimTime, 90*time.Second)
+	s := &Service{
+		store: d.Store, carts: d.Carts, inventory: d.Inventory, payments: d.Payments,
+		customers: d.Customers, signals: d.Signals, config: c, clock: d.Clock, log: d.Log,
+	}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	return s, nil
+}
+
+func (s *Service) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,241 @@
+package orders
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/techmart/techmart/services/errs"
+	"github.com/techmart/techmart/services/money"
+	"github.com/techmart/techmart/services/viewer"
+)
+
+// maxKey bounds an idempotency key, in characters.
+const maxKey = 255
+
+// PlaceInput orders what is in the viewer's cart.
+type PlaceInput struct {
+	IdempotencyKey    string    // empty for none
+	ShippingAddressID uuid.UUID // of the address book; this or ShippingAddress
+	ShippingAddress   *Address
+	PaymentToken      string       // of the payment provider
+	ExpectedTotal     *money.Money // what the customer saw; nil for not to check
+}
+
+// Place orders what is in the viewer's cart, and answers once the order is durable (PENDING). The same key, or the
+// same cart, gives the same order. All faults are reported at once: INVALID and its like for the
+// input, CART_EMPTY, INSUFFICIENT_STOCK for each line of the cart that is short, PRICE_CHANGED,
+// IDEMPOTENCY_REUSED.
+func (s *Service) Place(ctx context.Context, in PlaceInput) (*Order, error) {
+	v := viewer.FromContext(ctx)
+	if v.UserID == uuid.Nil {
+		return nil, errs.New(errs.Unauthenticated, "Sign in to order.")
+	}
+	if err := checkKey(in.IdempotencyKey); err != nil {
+		return nil, err
+	}
+	key, err := newKey(v.UserID, "orderPlace", in.IdempotencyKey, in)
+	if err != nil {
+		return nil, err
+	}
+	p := placing{in: in, config: s.config}
+	if err := s.gather(ctx, v.UserID, key, &p); err != nil {
+		return nil, err
+	}
+	if p.start.Used != nil {
+		return s.replay(ctx, *key, *p.start.Used)
+	}
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	d, err := p.draft(v.UserID, s)
+	if err != nil {
+		return nil, err
+	}
+	if key != nil {
+		d.Key, d.Result = key, d.Order.ID
+	}
+	order, err := s.insert(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.carts.Complete(ctx, order.CartID, order.ID); err != nil {
+		s.log.WarnContext(ctx, "the cart of an order is not closed yet; its saga does it", "order", order.ID, "error", err)
+	}
+	return order, nil
+}
+
+// insert writes the order, or gives the one that the same cart or key made a moment ago.
+func (s *Service) insert(ctx context.Context, d *Draft) (*Order, error) {
+	err := s.store.Insert(ctx, d)
+	switch {
+	case err == nil:
+		return d.Order, nil
+	case errors.Is(err, ErrKeyUsed):
+		used, err := s.store.Used(ctx, *d.Key)
+		if err != nil {
+			return nil, err
+		}
+		return s.replay(ctx, *d.Key, used)
+	case errors.Is(err, ErrOrdered):
+		order, err := s.store.ByCart(ctx, d.Order.CartID)
+		if err != nil {
+			return nil, err
+		}
+		if order.CustomerID != d.Order.CustomerID {
+			return nil, errs.New(CodeCartEmpty, "The cart is empty.")
+		}
+		return order, nil
+	}
+	return nil, err
+}
+
+// replay gives the order that the key made.
+func (s *Service) replay(ctx context.Context, key Key, used Used) (*Order, error) {
+	if string(used.Hash) != string(key.Hash) {
+		return nil, KeyReused()
+	}
+	found, err := s.store.ByIDs(ctx, []uuid.UUID{used.Result}, Audience{Customer: key.Owner})
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, NotFound()
+	}
+	return found[0], nil
+}
+
+// placing is what Place has learned before it decides.
+type placing struct {
+	in       PlaceInput
+	config   Config
+	start    Start
+	cart     Cart
+	customer Customer
+	address  Address
+	faults   errs.Collector
+	lines    []*Line
+	totals   Totals
+}
+
+// gather reads what an order needs, all at once.
+func (s *Service) gather(ctx context.Context, userID uuid.UUID, key *Key, p *placing) error {
+	var (
+		all      sync.WaitGroup
+		failures [4]error
+	)
+	all.Go(func() { p.start, failures[0] = s.store.Start(ctx, key) })
+	all.Go(func() { p.cart, failures[1] = s.carts.Checkout(ctx, userID) })
+	all.Go(func() { p.customer, failures[2] = s.customers.Customer(ctx, userID) })
+	if p.in.ShippingAddressID != uuid.Nil {
+		all.Go(func() { p.address, failures[3] = s.customers.Address(ctx, userID, p.in.ShippingAddressID) })
+	}
+	all.Wait()
+	if errs.CodeOf(failures[1]) == errs.NotFound {
+		failures[1] = nil // an empty cart
+	}
+	if errs.CodeOf(failures[3]) == errs.NotFound {
+		failures[3] = nil
+		p.faults.Add(errs.NotFound, "There is no such address in your address book.", "shippingAddressId")
+	}
+	return errors.Join(failures[:]...)
+}
+
+// check finds everything that is wrong with the order.
+func (p *placing) check() error {
+	switch in := p.in; {
+	case in.ShippingAddress != nil && in.ShippingAddressID != uuid.Nil:
+		p.faults.Add(errs.Invalid, "Give shippingAddressId or shippingAddress, not both.", "shippingAddress")
+	case in.ShippingAddress != nil:
+		p.address = in.ShippingAddress.normalize()
+		p.faults.Merge(p.address.check("shippingAddress"))
+	case in.ShippingAddressID == uuid.Nil:
+		p.faults.Add(errs.Required, "Give shippingAddressId or shippingAddress.", "shippingAddress")
+	}
+	p.faults.Merge(checkToken(p.in.PaymentToken))
+	if len(p.cart.Lines) == 0 {
+		p.faults.Add(CodeCartEmpty, "The cart is empty.")
+		return p.faults.Err()
+	}
+	for i, l := range p.cart.Lines {
+		if l.Available < l.Quantity {
+			p.faults.Merge(errs.At(CodeInsufficientStock, shortMessage(l), "cart", "lines", strconv.Itoa(i)).
+				With("variantId", l.VariantID).With("available", max(l.Available, 0)))
+		}
+		p.lines = append(p.lines, &Line{
+			Position: i, VariantID: l.VariantID, ProductID: l.ProductID, SKU: l.SKU, Title: l.Title,
+			VariantTitle: l.VariantTitle, Quantity: l.Quantity, UnitPrice: l.UnitPrice, Total: l.UnitPrice.Times(l.Quantity),
+		})
+	}
+	p.totals = p.config.Totals(p.lines)
+	if want := p.in.ExpectedTotal; want != nil && *want != p.totals.Total {
+		p.faults.Add(CodePriceChanged, "The total is "+p.totals.Total.String()+" now. Look at the cart again.", "expectedTotal")
+	}
+	return p.faults.Err()
+}
+
+func shortMessage(l CartLine) string {
+	name := l.Title
+	if name == "" {
+		name = "An article"
+	}
+	if l.Available <= 0 {
+		return fmt.Sprintf("%s is not available any more.", name)
+	}
+	return fmt.Sprintf("Of %s only %d are available.", name, l.Available)
+}
+
+// draft makes the new order with all that is written along with it.
+func (p *placing) draft(userID uuid.UUID, s *Service) (*Draft, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	o := &Order{
+		ID: id, Number: p.start.Number, CustomerID: userID, CartID: p.cart.ID,
+		Email: p.customer.Email, DisplayName: p.customer.DisplayName, Status: Pending, Stage: StageReserve,
+		Subtotal: p.totals.Subtotal, Shipping: p.totals.Shipping, Tax: p.totals.Tax, Total: p.totals.Total,
+		Address: p.address, CaptureNow: p.config.CaptureNow, PlacedAt: now, UpdatedAt: now,
+	}
+	for _, l := range p.lines {
+		if l.ID, err = uuid.NewV7(); err != nil {
+			return nil, err
+		}
+		l.OrderID = id
+	}
+	d := NewDraft(o, p.lines, nil, p.in.PaymentToken)
+	d.begin(now)
+	if err := d.log(EntryPlaced, "The order was placed."); err != nil {
+		return nil, err
+	}
+	d.enqueue(causePlaced)
+	return d, d.emit(EventPlaced, nil)
+}
+
+// newKey makes the key of a call, whose input stands for its hash; nil where no key is given.
+func newKey(owner uuid.UUID, operation, key string, input any) (*Key, error) {
+	if key == "" {
+		return nil, nil
+	}
+	body, err := json.Marshal(input)
+	if err != nil {
+		return nil, fmt.Errorf("orders: hash the input: %w", err)
+	}
+	sum := sha256.Sum256(body)
+	return &Key{Owner: owner, Operation: operation, Key: key, Hash: sum[:]}, nil
+}
+
+func checkKey(key string) error {
+	if utf8.RuneCountInString(key) > maxKey {
+		return errs.At(errs.TooLong, "A key has at most 255 characters.", "idempotencyKey")
+	}
+	return nil
+}
