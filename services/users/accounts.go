@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -185,4 +186,12 @@ func (s *Service) DisplayName(ctx context.Context, userID uuid.UUID) (string, er
 // of each kind, and gives the number of rows. Repeat it until that is 0. It is for the program's own use.
 func (s *Service) PurgeExpired(ctx context.Context, limit int) (int, error) {
 	return s.store.PurgeExpired(ctx, s.now().Add(-purgeAfter), limit)
+}
+
+// Key gives the position of an account in a list of this order.
+func (o Sort) Key(u *User) page.Key {
+	if o.Field == SortEmail {
+		return page.Key{u.Email}
+	}
+	return page.Key{u.CreatedAt.UTC().Format(time.RFC3339Nano), u.ID.String()}
 }
