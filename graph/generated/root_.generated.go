@@ -4429,7 +4429,7 @@ directive @goField(forceResolver: Boolean, name: String, omittable: Boolean, typ
 directive @goExtraField(name: String, type: String!, overrideTags: String, description: String) repeatable on OBJECT | INPUT_OBJECT
 `, BuiltIn: false},
 	{Name: "../schema/notifications.graphqls", Input: `extend type User {
-  "The inbox, newest first; the viewer's own only."
+  "The inbox, newest first. Only the viewer's own: it is empty for any other account."
   notifications(
     "Items from the start; default 20, at most 100."
     first: Int
@@ -4438,7 +4438,7 @@ directive @goExtraField(name: String, type: String!, overrideTags: String, descr
     "Only those not read yet."
     unreadOnly: Boolean! = false
   ): NotificationConnection! @authenticated @goField(forceResolver: true) @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"], assumedSize: 20, requireOneSlicingArgument: false)
-  "How many notifications are not read yet; the viewer's own only."
+  "How many notifications are not read yet. Only the viewer's own: 0 for any other account."
   unreadNotificationCount: Int! @authenticated @cost(weight: "2") @goField(forceResolver: true)
 }
 
@@ -4542,7 +4542,7 @@ enum DeliveryStatus {
   PENDING
   "Taken by the mail server."
   SENT
-  "Given up after the last try; it rests among the dead letters."
+  "Given up, after the last try or because nobody knows whether the mail server took it; it rests among the dead letters."
   DEAD
 }
 

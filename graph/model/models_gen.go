@@ -1657,9 +1657,9 @@ type User struct {
 	Version int `json:"version"`
 	// The open cart; the viewer's own only.
 	Cart *Cart `json:"cart"`
-	// The inbox, newest first; the viewer's own only.
+	// The inbox, newest first. Only the viewer's own: it is empty for any other account.
 	Notifications *NotificationConnection `json:"notifications"`
-	// How many notifications are not read yet; the viewer's own only.
+	// How many notifications are not read yet. Only the viewer's own: 0 for any other account.
 	UnreadNotificationCount int `json:"unreadNotificationCount"`
 	// The person's orders, newest first.
 	Orders *OrderConnection `json:"orders"`
@@ -1958,7 +1958,7 @@ const (
 	DeliveryStatusPending DeliveryStatus = "PENDING"
 	// Taken by the mail server.
 	DeliveryStatusSent DeliveryStatus = "SENT"
-	// Given up after the last try; it rests among the dead letters.
+	// Given up, after the last try or because nobody knows whether the mail server took it; it rests among the dead letters.
 	DeliveryStatusDead DeliveryStatus = "DEAD"
 )
 

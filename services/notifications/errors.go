@@ -35,9 +35,5 @@ func permanent(err error) error { return fmt.Errorf("%w: %w", ErrPermanent, err)
 // errSuperseded: the attempt is no longer the delivery's current one.
 var errSuperseded = errors.New("the attempt was taken over by another worker")
 
-func notFound() error { return errs.New(errs.NotFound, "There is no such notification.") }
-
-func errNoSuchDelivery() error { return errs.New(errs.NotFound, "There is no such delivery.") }
-
 // NoSuchDelivery is what a store answers for a delivery that it does not have: NOT_FOUND.
-func NoSuchDelivery() error { return errNoSuchDelivery() }
+func NoSuchDelivery() error { return errs.New(errs.NotFound, "There is no such delivery.") }

@@ -107,16 +107,20 @@ func (s *Service) Notifications(ctx context.Context, ids []uuid.UUID) (map[uuid.
 	return found, nil
 }
 
-// MarkRead marks entries of the viewer's inbox as read: those with the ids, or all for nil. It gives
-// how many were unread before and how many are now, and fails with UNAUTHENTICATED, or, marking
-// none, with TOO_LONG, or with NOT_FOUND for each id that is not there.
+// MarkRead marks entries of the viewer's inbox as read: those with the ids, or all for nil. It fails
+// with UNAUTHENTICATED, or, marking none, with TOO_LONG, or with NOT_FOUND for each id that is not
+// there; the result tells how many are unread in the latter cases as well.
 func (s *Service) MarkRead(ctx context.Context, ids []uuid.UUID) (MarkResult, error) {
 	v := viewer.FromContext(ctx)
 	if v.UserID == uuid.Nil {
 		return MarkResult{}, errs.New(errs.Unauthenticated, "Sign in to do this.")
 	}
 	if len(ids) > MaxMarked {
-		return MarkResult{}, errs.At(errs.TooLong, "Mark at most 100 notifications at once.", "ids")
+		counts, err := s.store.UnreadCounts(ctx, []uuid.UUID{v.UserID})
+		if err != nil {
+			return MarkResult{}, err
+		}
+		return MarkResult{Unread: counts[v.UserID]}, errs.At(errs.TooLong, "Mark at most 100 notifications at once.", "ids")
 	}
 	result, err := s.store.MarkRead(ctx, v.UserID, ids, s.now())
 	if err != nil {
@@ -125,7 +129,7 @@ func (s *Service) MarkRead(ctx context.Context, ids []uuid.UUID) (MarkResult, er
 	var c errs.Collector
 	for i, id := range ids {
 		if slices.Contains(result.Missing, id) {
-			c.Merge(&errs.Error{Code: errs.NotFound, Message: "There is no such notification.", Field: []string{"ids", strconv.Itoa(i)}})
+			c.Add(errs.NotFound, "There is no such notification.", "ids", strconv.Itoa(i))
 		}
 	}
 	return result, c.Err()
@@ -178,7 +182,7 @@ func (s *Service) announced(ctx context.Context, payload []byte) (*Notification,
 	if n, ok := found[id]; ok {
 		return n, nil
 	}
-	return nil, notFound()
+	return nil, errs.New(errs.NotFound, "There is no such notification.")
 }
 
 func ownsInbox(ctx context.Context, userID uuid.UUID) bool {

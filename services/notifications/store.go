@@ -34,17 +34,16 @@ type Store interface {
 	Notifications(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*Notification, error)
 	// UnreadCounts gives the number of unread entries of each user; one without any is left out.
 	UnreadCounts(ctx context.Context, userIDs []uuid.UUID) (map[uuid.UUID]int, error)
-	// MarkRead marks the user's entries with the ids as read, or all for nil, and gives how many
-	// were unread before and how many are now. Ids that are not the user's are given as missing,
-	// and then nothing is marked.
+	// MarkRead marks the user's entries with the ids as read, or all for nil. Where some of the ids
+	// are not the user's, they are given as missing and nothing is marked.
 	MarkRead(ctx context.Context, userID uuid.UUID, ids []uuid.UUID, now time.Time) (MarkResult, error)
 }
 
 // MarkResult is what MarkRead did.
 type MarkResult struct {
-	Marked  int
-	Unread  int
-	Missing []uuid.UUID
+	Marked  int         // that were unread before
+	Unread  int         // that are unread now
+	Missing []uuid.UUID // of the ids given
 }
 
 // InboxQuery asks for a part of one inbox, newest first. It is comparable, so that loaders can use it as a key.

@@ -135,20 +135,19 @@ func (s *Store) MarkRead(ctx context.Context, userID uuid.UUID, ids []uuid.UUID,
 		result = notifications.MarkResult{}
 		sql, args := notificationMarkAll, []any{userID, now}
 		if ids != nil {
-			missing, err := missing(ctx, tx, userID, ids)
-			if err != nil {
+			var err error
+			if result.Missing, err = missing(ctx, tx, userID, ids); err != nil {
 				return err
-			}
-			if result.Missing = missing; len(missing) > 0 {
-				return nil
 			}
 			sql, args = notificationMark, append(args, ids)
 		}
-		tag, err := tx.Exec(ctx, sql, args...)
-		if err != nil {
-			return err
+		if len(result.Missing) == 0 {
+			tag, err := tx.Exec(ctx, sql, args...)
+			if err != nil {
+				return err
+			}
+			result.Marked = int(tag.RowsAffected())
 		}
-		result.Marked = int(tag.RowsAffected())
 		return tx.QueryRow(ctx, unreadCount, userID).Scan(&result.Unread)
 	})
 	if err != nil {
