@@ -44,19 +44,36 @@ type Config struct {
 // majority of the members has them in its journal. The second value
 // disconnects, waiting for operations under way until its context ends.
 func Open(ctx context.Context, c Config) (*mongo.Database, func(context.Context) error, error) {
-	if c.URL == "" {
-		return nil, nil, errors.New("mongodb: no URL given")
+	opts, name, err := clientOptions(c)
+	if err != nil {
+		return nil, nil, err
 	}
-	cs, err := connstring.ParseAndValidate(c.URL)
+	client, err := mongo.Connect(opts)
 	if err != nil {
 		return nil, nil, fmt.Errorf("mongodb: %w", err)
 	}
-	name := cmp.Or(cs.Database, c.Database)
+	if err := client.Ping(ctx, readpref.Primary()); err != nil {
+		_ = client.Disconnect(context.WithoutCancel(ctx)) // the failed ping is what matters
+		return nil, nil, fmt.Errorf("mongodb: %w", err)
+	}
+	return client.Database(name), client.Disconnect, nil
+}
+
+// clientOptions returns the driver's options and the name of the database.
+func clientOptions(c Config) (opts *options.ClientOptions, name string, err error) {
+	if c.URL == "" {
+		return nil, "", errors.New("mongodb: no URL given")
+	}
+	cs, err := connstring.ParseAndValidate(c.URL)
+	if err != nil {
+		return nil, "", fmt.Errorf("mongodb: %w", err)
+	}
+	name = cmp.Or(cs.Database, c.Database)
 	if name == "" {
-		return nil, nil, errors.New("mongodb: neither the URL nor the configuration names a database")
+		return nil, "", errors.New("mongodb: neither the URL nor the configuration names a database")
 	}
 	journal := true
-	opts := options.Client().
+	opts = options.Client().
 		ApplyURI(c.URL).
 		SetRegistry(NewRegistry()).
 		SetMonitor(monitor(c.Metrics)).
@@ -68,15 +85,7 @@ func Open(ctx context.Context, c Config) (*mongo.Database, func(context.Context)
 	if c.ApplicationName != "" {
 		opts.SetAppName(c.ApplicationName)
 	}
-	client, err := mongo.Connect(opts)
-	if err != nil {
-		return nil, nil, fmt.Errorf("mongodb: %w", err)
-	}
-	if err := client.Ping(ctx, readpref.Primary()); err != nil {
-		_ = client.Disconnect(context.WithoutCancel(ctx)) // the failed ping is what matters
-		return nil, nil, fmt.Errorf("mongodb: %w", err)
-	}
-	return client.Database(name), client.Disconnect, nil
+	return opts, name, nil
 }
 
 // monitor counts each command that the driver sends, so a find whose cursor

@@ -3,7 +3,6 @@ package rabbitmq
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -103,7 +102,7 @@ func (b *amqpBroker) handle(ctx context.Context, q Queue, d amqp.Delivery, h Han
 	to := b.retry(q.Name, out.delay)
 	if out.dead {
 		to = b.dead(q.Name)
-		extra[headerDiedAt] = time.Now().UTC()
+		extra[headerDiedAt] = time.Now().UnixNano()
 		b.opts.Log.Error("rabbitmq: dead letter", "queue", q.Name, "id", d.MessageId, "attempts", attempt, "error", out.reason)
 	}
 	// The message is moved even if the handler's time is up: it has its own.
@@ -125,104 +124,4 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-// errDelivery is the reason shown for messages that the server gave up.
-var errDelivery = fmt.Errorf("its consumers vanished with it more than %d times", deliveryLimit)
-
-func deadLetterOf(d amqp.Delivery) DeadLetter {
-	l := DeadLetter{Message: messageOf(d), Attempts: attempts(d)}
-	l.DiedAt, _ = d.Headers[headerDiedAt].(time.Time)
-	l.DiedAt = l.DiedAt.UTC()
-	l.Reason, _ = d.Headers[headerReason].(string)
-	if l.DiedAt.IsZero() {
-		l.Reason = errDelivery.Error()
-	}
-	return l
-}
-
-func (b *amqpBroker) DeadLetters(ctx context.Context, queue string, limit int) ([]DeadLetter, error) {
-	var letters []DeadLetter
-	err := b.browse(ctx, queue, limit, func(d amqp.Delivery) (bool, error) {
-		letters = append(letters, deadLetterOf(d))
-		return false, nil
-	})
-	return letters, err
-}
-
-func (b *amqpBroker) Replay(ctx context.Context, queue string, ids ...string) (n int, err error) {
-	err = b.browse(ctx, queue, -1, func(d amqp.Delivery) (bool, error) {
-		if !selected(ids, d.MessageId) {
-			return false, nil
-		}
-		if err := b.send(ctx, []parcel{{key: b.work(queue), mandatory: true, message: again(d, nil)}})[0]; err != nil {
-			return false, err
-		}
-		n++
-		return true, nil
-	})
-	return n, err
-}
-
-func (b *amqpBroker) Discard(ctx context.Context, queue string, ids ...string) (n int, err error) {
-	err = b.browse(ctx, queue, -1, func(d amqp.Delivery) (bool, error) {
-		if !selected(ids, d.MessageId) {
-			return false, nil
-		}
-		n++
-		return true, nil
-	})
-	return n, err
-}
-
-// browse takes each of the oldest limit dead letters, all of them when limit is
-// negative, deletes those for which visit says done, and puts the others back.
-func (b *amqpBroker) browse(ctx context.Context, queue string, limit int, visit func(amqp.Delivery) (done bool, err error)) error {
-	if _, err := b.queue(queue); err != nil {
-		return err
-	}
-	conn, err := b.consuming.connection(ctx)
-	if err != nil {
-		return err
-	}
-	return onChannel(conn, func(ch *amqp.Channel) error {
-		state, err := ch.QueueDeclarePassive(b.dead(queue), true, false, false, false, nil)
-		if err != nil {
-			return fmt.Errorf("rabbitmq: %s: %w", b.dead(queue), err)
-		}
-		if limit < 0 || limit > state.Messages {
-			limit = state.Messages
-		}
-		var kept uint64 // the tag of the last one to put back
-		defer func() {
-			if kept > 0 {
-				_ = ch.Nack(kept, true, true) // closing the channel puts them back as well
-			}
-		}()
-		for range limit {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			d, ok, err := ch.Get(b.dead(queue), false)
-			if err != nil {
-				return fmt.Errorf("rabbitmq: %s: %w", b.dead(queue), err)
-			}
-			if !ok {
-				return nil
-			}
-			done, err := visit(d)
-			if !done {
-				kept = d.DeliveryTag
-			}
-			if err != nil {
-				return err
-			}
-			if done {
-				if err := d.Ack(false); err != nil {
-					return fmt.Errorf("rabbitmq: %s: %w", b.dead(queue), err)
-				}
-			}
-		}
-		return nil
-	})
 }

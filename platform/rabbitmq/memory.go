@@ -193,7 +193,7 @@ func (b *memory) fail(q *memoryQueue, d Delivery, err error) {
 	if out.dead {
 		b.opts.Log.Error("rabbitmq: dead letter", "queue", q.spec.Name, "id", d.ID, "attempts", d.Attempt, "error", out.reason)
 		q.dead = append(q.dead, DeadLetter{Message: d.Message, Reason: out.reason, Attempts: d.Attempt,
-			DiedAt: time.Now().UTC().Truncate(time.Second)})
+			DiedAt: time.Now().UTC()})
 		return
 	}
 	next := Delivery{Message: d.Message, Attempt: d.Attempt + 1}

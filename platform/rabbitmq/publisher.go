@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -212,7 +213,7 @@ func (b *amqpBroker) send(ctx context.Context, parcels []parcel) []error {
 const (
 	headerAttempts = "x-attempts"    // int64: attempts that failed so far
 	headerReason   = "x-reason"      // text of the last error
-	headerDiedAt   = "x-died-at"     // time it was given up
+	headerDiedAt   = "x-died-at"     // int64: when it was given up, in Unix nanoseconds
 	headerKey      = "x-routing-key" // routing key it was first published with
 )
 
@@ -239,7 +240,7 @@ func messageOf(d amqp.Delivery) Message {
 		m.RoutingKey = key
 	}
 	for name, value := range d.Headers {
-		if s, ok := value.(string); ok && len(name) > 1 && name[:2] != "x-" {
+		if s, ok := value.(string); ok && !strings.HasPrefix(name, "x-") {
 			m.Headers[name] = s
 		}
 	}

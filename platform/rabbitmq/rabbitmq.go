@@ -61,7 +61,8 @@ type Broker interface {
 	// way and returns nil. It fails only with ErrUnknownQueue or ErrClosed.
 	Consume(ctx context.Context, queue string, prefetch int, h Handler) error
 	// DeadLetters returns the oldest dead letters of the queue, at most limit,
-	// and leaves them where they are. While they are being read, which takes
+	// and leaves them where they are; the oldest among the first 1000 where
+	// there are more. While they are being read, which takes
 	// milliseconds, other callers see fewer.
 	DeadLetters(ctx context.Context, queue string, limit int) ([]DeadLetter, error)
 	// Replay moves dead letters with these message IDs, or all without IDs,
@@ -132,7 +133,8 @@ type DeadLetter struct {
 	Reason string
 	// Attempts is how often it was tried.
 	Attempts int
-	// DiedAt is when it was given up, in whole seconds.
+	// DiedAt is when it was given up; zero where the server did that, as its
+	// consumers vanished with it too often.
 	DiedAt time.Time
 }
 

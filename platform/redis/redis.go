@@ -54,6 +54,7 @@ func Open(ctx context.Context, c Config) (*Client, error) {
 	opts.WriteTimeout = time.Second
 	opts.PoolTimeout = time.Second
 	opts.MaxRetries = 1
+	opts.DialerRetries = 1
 	opts.ContextTimeoutEnabled = true
 	opts.DisableIdentity = true
 	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
@@ -88,7 +89,9 @@ func (h hook) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 	return func(ctx context.Context, cmd goredis.Cmder) error {
 		began := time.Now()
 		err := next(ctx, cmd)
-		h.metrics.Observe(ctx, telemetry.Redis, "command", time.Since(began), failure(err))
+		if !isHandshake(cmd) {
+			h.metrics.Observe(ctx, telemetry.Redis, "command", time.Since(began), failure(err))
+		}
 		return err
 	}
 }
@@ -97,9 +100,21 @@ func (h hook) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.Proc
 	return func(ctx context.Context, cmds []goredis.Cmder) error {
 		began := time.Now()
 		err := next(ctx, cmds)
-		h.metrics.Observe(ctx, telemetry.Redis, "pipeline", time.Since(began), failure(err))
+		if len(cmds) > 0 && !isHandshake(cmds[0]) {
+			h.metrics.Observe(ctx, telemetry.Redis, "pipeline", time.Since(began), failure(err))
+		}
 		return err
 	}
+}
+
+// isHandshake tells whether the client sent the command by itself, on a new
+// connection: whichever request happened to open it did not ask for it.
+func isHandshake(cmd goredis.Cmder) bool {
+	switch cmd.Name() {
+	case "hello", "auth", "select", "client", "readonly":
+		return true
+	}
+	return false
 }
 
 // failure drops the error that only says a key does not exist.

@@ -1,0 +1,166 @@
+package rabbitmq_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/techmart/techmart/devstack/stacktest"
+	"github.com/techmart/techmart/platform/rabbitmq"
+)
+
+// proxy forwards TCP connections, until it is told to cut them.
+type proxy struct {
+	target   string
+	listener net.Listener
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+	down  bool
+}
+
+func newProxy(t *testing.T, target string) *proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{target: target, listener: l, conns: make(map[net.Conn]struct{})}
+	t.Cleanup(func() { l.Close(); p.cut(true) })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go p.forward(c)
+		}
+	}()
+	return p
+}
+
+func (p *proxy) forward(c net.Conn) {
+	defer c.Close()
+	s, err := net.Dial("tcp", p.target)
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	p.mu.Lock()
+	if p.down {
+		p.mu.Unlock()
+		return
+	}
+	p.conns[c] = struct{}{}
+	p.mu.Unlock()
+	go func() { _, _ = io.Copy(s, c); s.Close() }()
+	_, _ = io.Copy(c, s)
+}
+
+// cut breaks all connections, and refuses new ones while down.
+func (p *proxy) cut(down bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down = down
+	for c := range p.conns {
+		c.Close()
+		delete(p.conns, c)
+	}
+}
+
+func TestReconnects(t *testing.T) {
+	t.Parallel()
+	address, namespace := stacktest.RabbitMQ(t)
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newProxy(t, u.Host)
+	u.Host = p.listener.Addr().String()
+	b, err := rabbitmq.Open(t.Context(), u.String(), rabbitmq.Options{
+		Namespace: namespace, PublishTimeout: 20 * time.Second, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	declare(t, b, rabbitmq.Queue{Name: "q"})
+	deliveries := make(chan rabbitmq.Delivery, 9)
+	consume(t, b, "q", 1, into(deliveries, succeed))
+	publish(t, b, rabbitmq.Message{ID: "before", Queue: "q"})
+	next(t, deliveries)
+
+	p.cut(true)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	// The first one may still be written to the dying connection; none succeeds.
+	for ctx.Err() == nil {
+		if err := b.Publish(ctx, rabbitmq.Message{ID: "lost", Queue: "q"}); err == nil {
+			t.Fatal("published without a connection")
+		}
+	}
+	p.cut(false)
+	publish(t, b, rabbitmq.Message{ID: "after", Queue: "q"})
+	if d := next(t, deliveries); d.ID != "after" {
+		t.Errorf("delivered %s", d.ID)
+	}
+	if err := b.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A server that lost a queue gets it again from its consumer.
+func TestConsumerRestoresItsQueue(t *testing.T) {
+	t.Parallel()
+	address, namespace := stacktest.RabbitMQ(t)
+	b, err := rabbitmq.Open(t.Context(), address, rabbitmq.Options{Namespace: namespace, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	declare(t, b, rabbitmq.Queue{Name: "q", Bindings: []string{"k"}})
+	deliveries := make(chan rabbitmq.Delivery, 9)
+	consume(t, b, "q", 1, into(deliveries, succeed))
+	publish(t, b, rabbitmq.Message{ID: "0", RoutingKey: "k"})
+	next(t, deliveries)
+	conn, err := amqp.Dial(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ch.QueueDelete(namespace+".q", false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(patience)
+	for {
+		err := b.Publish(t.Context(), rabbitmq.Message{ID: "1", RoutingKey: "k", Mandatory: true})
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, rabbitmq.ErrUnroutable) {
+			t.Fatal(err)
+		}
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatal("the queue did not come back")
+		}
+	}
+	if d := next(t, deliveries); d.ID != "1" {
+		t.Errorf("delivered %s", d.ID)
+	}
+	if err := b.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
