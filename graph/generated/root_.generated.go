@@ -5175,7 +5175,7 @@ input PaymentWhere {
 
 "What an account of the ledger holds."
 type LedgerBalance {
-  "The account: ` + "`" + `customer_receivable` + "`" + `, ` + "`" + `provider_clearing` + "`" + `, ` + "`" + `sales` + "`" + `, ` + "`" + `refunds` + "`" + `."
+  "The account: ` + "`" + `provider_clearing` + "`" + `, ` + "`" + `sales` + "`" + `, ` + "`" + `refunds` + "`" + `."
   account: String!
   "Debits less credits."
   balance: Money!
