@@ -1,0 +1,183 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/techmart/techmart/services/viewer"
+)
+
+// Bounds of the parsed documents that are kept.
+const (
+	cachedDocuments   = 1000
+	maxCachedDocument = 16 << 10 // bytes of a document; larger ones are parsed each time
+)
+
+// newExecutor assembles the executor with everything that stands between a request and the
+// resolvers, in the order in which it is asked.
+func (g *Gateway) newExecutor() graphql.GraphExecutor {
+	documents := documentCache{lru.New[*ast.QueryDocument](cachedDocuments)}
+	e := executor.New(g.deps.Schema)
+	e.SetQueryCache(documents)
+	e.SetParserTokenLimit(g.config.Limits.Tokens)
+	e.SetDisableSuggestion(g.config.Production)
+	e.SetErrorPresenter(g.present)
+	e.SetRecoverFunc(g.recoverPanic)
+	keeper := newPersisted(g.deps.Persisted, g.config.PersistedTTL, g.log)
+	e.Use(keeper)
+	e.Use(shapeLimit{limits: g.config.Limits, documents: documents})
+	e.Use(introspection{production: g.config.Production})
+	e.Use(costLimit{g: g})
+	e.AroundOperations(g.measured)
+	e.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+		return next(g.deps.Loaders(ctx))
+	})
+	return e
+}
+
+// documentCache keeps parsed and validated documents. Large ones are left out, so that its size is
+// bounded in bytes too.
+type documentCache struct {
+	graphql.Cache[*ast.QueryDocument]
+}
+
+// Add keeps a document.
+func (c documentCache) Add(ctx context.Context, text string, doc *ast.QueryDocument) {
+	if len(text) <= maxCachedDocument {
+		c.Cache.Add(ctx, text, doc)
+	}
+}
+
+// extension is what the executor asks of each of its extensions.
+type extension struct{}
+
+// Validate has nothing to check.
+func (extension) Validate(graphql.ExecutableSchema) error { return nil }
+
+// introspection shows the schema to everybody in development, and to staff in production.
+type introspection struct {
+	extension
+	production bool
+}
+
+// ExtensionName names the extension.
+func (introspection) ExtensionName() string { return "Introspection" }
+
+// MutateOperationContext opens introspection, or refuses an operation that asks for it.
+func (i introspection) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	if v := viewer.FromContext(ctx); !i.production || v.System || len(v.Scopes) > 0 {
+		op.DisableIntrospection = false
+		return nil
+	}
+	if introspects(op.Operation.SelectionSet, op.Doc.Fragments, nil) {
+		return coded(codeIntrospection, "The schema is not shown here.")
+	}
+	return nil
+}
+
+// introspects tells whether root selections ask for __schema or __type.
+func introspects(set ast.SelectionSet, fragments ast.FragmentDefinitionList, seen map[string]bool) bool {
+	for _, s := range set {
+		switch s := s.(type) {
+		case *ast.Field:
+			if s.Name == "__schema" || s.Name == "__type" {
+				return true
+			}
+		case *ast.InlineFragment:
+			if introspects(s.SelectionSet, fragments, seen) {
+				return true
+			}
+		case *ast.FragmentSpread:
+			def := fragments.ForName(s.Name)
+			if def == nil || seen[s.Name] {
+				continue
+			}
+			if seen == nil {
+				seen = make(map[string]bool)
+			}
+			seen[s.Name] = true
+			if introspects(def.SelectionSet, fragments, seen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// costLimit refuses an operation that would cost too much, and shows the estimate of others.
+type costLimit struct {
+	extension
+	g *Gateway
+}
+
+const costKey = "Cost"
+
+// ExtensionName names the extension.
+func (costLimit) ExtensionName() string { return costKey }
+
+// MutateOperationContext estimates the operation.
+func (c costLimit) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
+	limit := c.g.config.Limits.Cost
+	n := c.g.cost.Estimate(op.Doc, op.Operation, op.Variables)
+	recordOf(ctx).cost = n
+	c.g.metrics.cost.Observe(float64(n))
+	if n > limit {
+		err := coded(codeCost, "The operation costs %d; at most %d is allowed. Ask for fewer items or fewer nested lists.", n, limit)
+		err.Extensions["requestedQueryCost"], err.Extensions["maximumQueryCost"] = n, limit
+		return err
+	}
+	op.Stats.SetExtension(costKey, n)
+	return nil
+}
+
+// InterceptResponse adds extensions.cost.
+func (c costLimit) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+	resp := next(ctx)
+	if resp == nil || !graphql.HasOperationContext(ctx) {
+		return resp
+	}
+	if n, ok := graphql.GetOperationContext(ctx).Stats.GetExtension(costKey).(int); ok {
+		if resp.Extensions == nil {
+			resp.Extensions = make(map[string]any, 1)
+		}
+		resp.Extensions["cost"] = map[string]any{"requestedQueryCost": n, "maximumQueryCost": c.g.config.Limits.Cost}
+	}
+	return resp
+}
+
+// recordOperation notes for the access log what is run.
+func recordOperation(ctx context.Context, op *graphql.OperationContext) {
+	rec := recordOf(ctx)
+	rec.kind, rec.operation = string(op.Operation.Operation), clip(op.Operation.Name, 100)
+}
+
+// measured counts, times and bounds operations. A subscription counts when it starts, and has no
+// end of its own.
+func (g *Gateway) measured(ctx context.Context, next graphql.OperationHandler) graphql.ResponseHandler {
+	kind := string(graphql.GetOperationContext(ctx).Operation.Operation)
+	if kind == string(ast.Subscription) {
+		g.metrics.operation(kind, "ok", 0)
+		return next(ctx)
+	}
+	began := time.Now()
+	responses := next(ctx)
+	return func(ctx context.Context) *graphql.Response {
+		ctx, cancel := context.WithTimeout(ctx, g.config.OperationTimeout)
+		defer cancel()
+		resp := responses(ctx)
+		if resp != nil {
+			outcome := "ok"
+			if len(resp.Errors) > 0 {
+				outcome = "error"
+			}
+			g.metrics.operation(kind, outcome, time.Since(began))
+		}
+		return resp
+	}
+}

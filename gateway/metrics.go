@@ -1,0 +1,70 @@
+package gateway
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics of the edge:
+//
+//	http_requests_total{route,method,status}       counter
+//	http_request_duration_seconds{route}           histogram, seconds
+//	graphql_operations_total{kind,outcome}         counter
+//	graphql_operation_duration_seconds{kind}       histogram, seconds
+//	graphql_operation_cost                         histogram, estimated cost
+//	graphql_streams{transport}                     gauge, open event streams
+type metrics struct {
+	requests   *prometheus.CounterVec
+	durations  *prometheus.HistogramVec
+	operations *prometheus.CounterVec
+	runs       *prometheus.HistogramVec
+	cost       prometheus.Histogram
+	streams    *prometheus.GaugeVec
+}
+
+var latencies = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "http_requests_total", Help: "Requests answered, by route, method and status.",
+		}, []string{"route", "method", "status"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "http_request_duration_seconds", Help: "Time to answer a request.", Buckets: latencies,
+		}, []string{"route"}),
+		operations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "graphql_operations_total", Help: "Operations run, by kind and outcome (ok or error).",
+		}, []string{"kind", "outcome"}),
+		runs: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "graphql_operation_duration_seconds", Help: "Time to run a query or mutation.", Buckets: latencies,
+		}, []string{"kind"}),
+		cost: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "graphql_operation_cost", Help: "Estimated cost of operations.",
+			Buckets: []float64{1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000},
+		}),
+		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "graphql_streams", Help: "Event streams that are open, by transport.",
+		}, []string{"transport"}),
+	}
+	reg.MustRegister(m.requests, m.durations, m.operations, m.runs, m.cost, m.streams)
+	return m
+}
+
+func (m *metrics) request(route, method string, status int, took time.Duration) {
+	switch method { // anything may stand there; a label must not grow without bound
+	case "GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE":
+	default:
+		method = "other"
+	}
+	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	m.durations.WithLabelValues(route).Observe(took.Seconds())
+}
+
+func (m *metrics) operation(kind, outcome string, took time.Duration) {
+	m.operations.WithLabelValues(kind, outcome).Inc()
+	if took > 0 {
+		m.runs.WithLabelValues(kind).Observe(took.Seconds())
+	}
+}

@@ -1,0 +1,244 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/cors"
+
+	"github.com/techmart/techmart/graph/request"
+	"github.com/techmart/techmart/services/viewer"
+)
+
+// maxRequestID and the like bound what is taken over from headers.
+const (
+	maxRequestID      = 64
+	maxUserAgent      = 300
+	maxIdempotencyKey = 255
+)
+
+// record gathers what the access log says of a request; the handlers fill it in.
+type record struct {
+	route     string
+	viewer    viewer.Viewer
+	operation string // its name
+	kind      string // query, mutation or subscription
+	cost      int
+	code      string // of the first error
+}
+
+type recordKey struct{}
+
+// recordOf gives the record of the request; one that nobody reads outside of one.
+func recordOf(ctx context.Context) *record {
+	if r, ok := ctx.Value(recordKey{}).(*record); ok {
+		return r
+	}
+	return new(record)
+}
+
+// route names the route for log and metrics.
+func route(name string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		recordOf(r.Context()).route = name
+		next.ServeHTTP(w, r)
+	})
+}
+
+// observed gives each request its id and info, and writes one line of access log for it.
+func (g *Gateway) observed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		info := request.Info{
+			ID:             requestID(r),
+			IPAddress:      g.proxies.client(r),
+			UserAgent:      clip(r.UserAgent(), maxUserAgent),
+			IdempotencyKey: clip(r.Header.Get("Idempotency-Key"), maxIdempotencyKey),
+		}
+		rec := new(record)
+		ctx := context.WithValue(request.NewContext(r.Context(), info), recordKey{}, rec)
+		w.Header().Set("X-Request-Id", info.ID)
+		out := &statusWriter{ResponseWriter: w}
+		next.ServeHTTP(out, r.WithContext(ctx))
+
+		took := time.Since(began)
+		status := out.statusCode()
+		g.metrics.request(rec.route, r.Method, status, took)
+		level := slog.LevelInfo
+		if status >= http.StatusInternalServerError {
+			level = slog.LevelError
+		} else if rec.route == "/healthz" || rec.route == "/readyz" || rec.route == "/metrics" {
+			level = slog.LevelDebug
+		}
+		attrs := []slog.Attr{
+			slog.String("requestId", info.ID), slog.String("method", r.Method), slog.String("route", rec.route),
+			slog.Int("status", status), slog.Duration("duration", took), slog.Int64("bytes", out.bytes),
+			slog.String("ip", info.IPAddress),
+		}
+		if rec.viewer.UserID != uuid.Nil {
+			attrs = append(attrs, slog.String("viewer", rec.viewer.UserID.String()))
+		}
+		if rec.kind != "" {
+			attrs = append(attrs, slog.String("operation", rec.operation), slog.String("kind", rec.kind), slog.Int("cost", rec.cost))
+		}
+		if rec.code != "" {
+			attrs = append(attrs, slog.String("code", rec.code))
+		}
+		g.log.LogAttrs(ctx, level, "request", attrs...)
+	})
+}
+
+// requestID takes the client's id over where it is harmless, and makes one otherwise.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	if id == "" || len(id) > maxRequestID {
+		return uuid.NewString()
+	}
+	for _, c := range id {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' && c != '.' {
+			return uuid.NewString()
+		}
+	}
+	return id
+}
+
+func clip(s string, n int) string {
+	s = strings.ToValidUTF8(s, "")
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+// recovered turns a panic into INTERNAL, and logs it with its stack.
+func (g *Gateway) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			id := request.FromContext(r.Context()).ID
+			g.log.ErrorContext(r.Context(), "panic", "requestId", id, "panic", p, "stack", string(debug.Stack()))
+			if s, ok := w.(*statusWriter); ok && s.status == 0 {
+				refuseWith(w, http.StatusInternalServerError, internalMessage, map[string]any{"code": codeInternal, "requestId": id})
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// secured sets the headers that bound what a browser does with an answer. Pages that need more set
+// a policy of their own.
+func (g *Gateway) secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		if g.config.Production {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// crossOrigin answers CORS by the allow-list. Tokens travel in a header of their own, so no
+// credentials of the browser are ever allowed.
+func (g *Gateway) crossOrigin(next http.Handler) http.Handler {
+	if len(g.config.AllowedOrigins) == 0 {
+		return next
+	}
+	return cors.New(cors.Options{
+		AllowedOrigins: g.config.AllowedOrigins,
+		AllowedMethods: []string{http.MethodGet, http.MethodPost},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "Accept", "Idempotency-Key", "X-Request-Id", "Apollo-Require-Preflight", "X-Apollo-Operation-Name"},
+		ExposedHeaders: []string{"X-Request-Id", "Retry-After"},
+		MaxAge:         600,
+	}).Handler(next)
+}
+
+// proxies are the networks of trusted reverse proxies.
+type proxies []netip.Prefix
+
+// client gives the address of the client: the last hop of X-Forwarded-For that is no trusted
+// proxy, where the connection comes from one.
+func (p proxies) client(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return ""
+	}
+	addr = addr.Unmap()
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && p.trusts(addr); i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		addr = hop.Unmap()
+	}
+	return addr.WithZone("").String()
+}
+
+func (p proxies) trusts(addr netip.Addr) bool {
+	for _, prefix := range p {
+		if prefix.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// statusWriter remembers what was answered. Unwrap lets http.ResponseController flush and hijack.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap gives the writer beneath.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *statusWriter) statusCode() int {
+	if w.status == 0 {
+		return http.StatusOK
+	}
+	return w.status
+}
+
+func seconds(d time.Duration) string {
+	return strconv.Itoa(max(1, int(d.Round(time.Second)/time.Second)))
+}
