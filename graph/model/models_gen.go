@@ -536,7 +536,7 @@ type InventoryLevel struct {
 
 // What an account of the ledger holds.
 type LedgerBalance struct {
-	// The account: `customer_receivable`, `provider_clearing`, `sales`, `refunds`.
+	// The account: `provider_clearing`, `sales`, `refunds`.
 	Account string `json:"account"`
 	// Debits less credits.
 	Balance *Money `json:"balance"`
