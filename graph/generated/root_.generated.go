@@ -6075,18 +6075,18 @@ extend type Mutation {
   userSetRoles(input: UserSetRolesInput!): UserSetRolesPayload! @requiresScopes(scopes: [["users:write"]]) @cost(weight: "10")
 }
 
-"A person's account."
+"A person's account. Only the person and staff with users:read ever get one, by whatever path, so that its own fields need no further rule: who has just signed in reads them too."
 type User implements Node @goExtraField(name: "UserID", type: "github.com/google/uuid.UUID") {
   "Globally unique: ` + "`" + `user_...` + "`" + `."
   id: ID!
   "The address to sign in with."
-  email: EmailAddress! @authenticated
+  email: EmailAddress!
   "Whether the address was proven by a token sent to it."
-  emailVerified: Boolean! @authenticated
+  emailVerified: Boolean!
   "How the person wants to be called: ` + "`" + `Ada Lovelace` + "`" + `."
   displayName: String!
   "What the account may do."
-  roles: [UserRole!]! @authenticated @listSize(assumedSize: 4)
+  roles: [UserRole!]! @listSize(assumedSize: 4)
   "The address book, default address first."
   addresses: [Address!]! @authenticated @listSize(assumedSize: 10) @goField(forceResolver: true)
   "Sessions that are signed in, newest first; the viewer's own only."

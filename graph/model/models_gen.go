@@ -1633,7 +1633,7 @@ type SessionTokens struct {
 type Subscription struct {
 }
 
-// A person's account.
+// A person's account. Only the person and staff with users:read ever get one, by whatever path, so that its own fields need no further rule: who has just signed in reads them too.
 type User struct {
 	// Globally unique: `user_...`.
 	ID string `json:"id"`

@@ -148,14 +148,14 @@ func (s *Service) tokens(u *User, session *Session, refresh string, now time.Tim
 func (s *Service) mergeCart(ctx context.Context, signed *SignedIn, token string) error {
 	ctx = viewer.NewContext(ctx, viewer.Viewer{UserID: signed.User.ID, SessionID: signed.SessionID, Scopes: Scopes(signed.User.Roles)})
 	err := s.carts.Merge(ctx, signed.User.ID, token)
-	if errs.CodeOf(err) == errs.NotFound {
-		return nil // the cart is gone: nothing to lose
+	switch code := errs.CodeOf(err); {
+	case err == nil, code == errs.NotFound: // the cart is gone: nothing to lose
+		return nil
+	case code == errs.LimitExceeded:
+		return errs.At(code, "The carts are too large to become one: remove lines, then merge them.", "cartToken")
 	}
-	if err != nil && errs.All(err) == nil {
-		s.log.ErrorContext(ctx, "users: the cart was not merged at sign-in", "error", err)
-		return errs.At(errs.InFlight, "The cart could not be moved right now: merge it again.", "cartToken")
-	}
-	return err
+	s.log.ErrorContext(ctx, "users: the cart was not merged at sign-in", "error", err)
+	return errs.At(errs.InFlight, "The cart could not be moved right now: merge it again.", "cartToken")
 }
 
 // RefreshSession exchanges a refresh token for new tokens. It fails with INVALID_TOKEN; a token that was
