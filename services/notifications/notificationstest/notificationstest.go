@@ -1,0 +1,195 @@
+// Package notificationstest gives tests a store on real PostgreSQL and a real SMTP server that
+// fails as told.
+package notificationstest
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/mail"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/techmart/techmart/devstack/stacktest"
+	"github.com/techmart/techmart/migrations"
+	platform "github.com/techmart/techmart/platform/postgres"
+	"github.com/techmart/techmart/services/notifications/postgres"
+)
+
+// Open gives a store on a fresh, migrated database, and its pool.
+func Open(t testing.TB) (*postgres.Store, *pgxpool.Pool) {
+	t.Helper()
+	pool, err := platform.Open(t.Context(), platform.Config{URL: stacktest.Postgres(t), MaxConns: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	if err := platform.Migrate(t.Context(), pool, migrations.FS("notifications"), postgres.Schema); err != nil {
+		t.Fatal(err)
+	}
+	return postgres.New(pool), pool
+}
+
+// Mail is what the server took.
+type Mail struct {
+	Recipient string
+	Header    mail.Header
+	Body      string
+}
+
+// MailServer is an SMTP server on a loopback port.
+type MailServer struct {
+	Addr string
+
+	mu     sync.Mutex
+	taken  []Mail
+	tries  int
+	answer func(try int) error
+	news   chan struct{} // closed and replaced at each try
+}
+
+// Vanish, as an answer, makes the server take the message and drop the connection without saying so.
+var Vanish = &smtp.SMTPError{Code: 0, Message: "vanish"}
+
+// Refusal is an answer of the server.
+func Refusal(code int, message string) error {
+	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 0, 0}, Message: message}
+}
+
+// NewMailServer starts a server that answers the end of the data of try 1, 2, ... with answer(try);
+// nil, and a nil answer, take the message. configure, where given, changes the server before it starts.
+func NewMailServer(t testing.TB, answer func(try int) error, configure ...func(*smtp.Server)) *MailServer {
+	t.Helper()
+	m := &MailServer{answer: answer, news: make(chan struct{})}
+	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		return &session{server: m, conn: c}, nil
+	}))
+	server.Domain = "mail.test"
+	server.ErrorLog = quiet{}
+	for _, f := range configure {
+		f(server)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Addr = listener.Addr().String()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(listener) // ends with the Close below
+	}()
+	t.Cleanup(func() {
+		_ = server.Close()
+		<-done
+	})
+	return m
+}
+
+// Taken gives what was taken so far, in order.
+func (m *MailServer) Taken() []Mail {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]Mail(nil), m.taken...)
+}
+
+// Tries gives how many messages were offered in full.
+func (m *MailServer) Tries() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.tries
+}
+
+// Wait waits until the server was offered n messages.
+func (m *MailServer) Wait(t testing.TB, n int) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	for {
+		m.mu.Lock()
+		tries, news := m.tries, m.news
+		m.mu.Unlock()
+		if tries >= n {
+			return
+		}
+		select {
+		case <-news:
+		case <-deadline:
+			t.Fatalf("the mail server was offered %d messages, want %d", tries, n)
+		}
+	}
+}
+
+type session struct {
+	server    *MailServer
+	conn      *smtp.Conn
+	recipient string
+}
+
+func (s *session) Reset()        {}
+func (s *session) Logout() error { return nil }
+
+func (s *session) Mail(string, *smtp.MailOptions) error { return nil }
+
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.recipient = to
+	return nil
+}
+
+func (s *session) Data(r io.Reader) error {
+	parsed, err := mail.ReadMessage(r)
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(parsed.Body)
+	if err != nil {
+		return err
+	}
+	answer := s.server.offer(Mail{Recipient: s.recipient, Header: parsed.Header, Body: string(body)})
+	if answer == error(Vanish) {
+		_ = s.conn.Conn().Close()
+	}
+	return answer
+}
+
+// offer decides about a message.
+func (m *MailServer) offer(offered Mail) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tries++
+	close(m.news)
+	m.news = make(chan struct{})
+	var answer error
+	if m.answer != nil {
+		answer = m.answer(m.tries)
+	}
+	if answer == nil || answer == error(Vanish) {
+		m.taken = append(m.taken, offered)
+	}
+	return answer
+}
+
+// quiet keeps the server's complaints about dropped connections out of the output.
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+func (quiet) Println(...any)        {}
+
+// Eventually waits until check gives true, and fails the test when it does not within 30 s.
+func Eventually(t testing.TB, what string, check func(ctx context.Context) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !check(ctx) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
