@@ -199,7 +199,7 @@ func (p *parser) feed(line []byte) (bool, error) {
 		case c == '\n':
 			p.endCell()
 			return true, nil
-		case c == '\r' && i+2 == len(line) && line[i+1] == '\n':
+		case c == '\r' && (i+1 == len(line) || i+2 == len(line) && line[i+1] == '\n'): // part of the line's end
 		case c == '"':
 			switch p.state {
 			case cellStart:
