@@ -37,6 +37,8 @@ type account struct {
 const (
 	systemData  = "/var/lib/techmart"
 	systemCache = "/var/cache/techmart"
+	// runtimePrefix starts the directories of sockets.
+	runtimePrefix = "/tmp/techmart-"
 	// lockWait is how long a stack that is being stopped may take.
 	lockWait = 20 * time.Second
 )
@@ -87,8 +89,18 @@ func (p *place) prepare(dir string) (err error) {
 	if p.password, err = p.secret(); err != nil {
 		return err
 	}
+	// What a stack that was killed could not remove.
+	mark := filepath.Join(p.root, "runtime")
+	if old, err := os.ReadFile(mark); err == nil && strings.HasPrefix(string(old), runtimePrefix) {
+		if err := os.RemoveAll(filepath.Clean(string(old))); err != nil {
+			return err
+		}
+	}
 	// A Unix socket's path has at most 103 bytes on some systems.
-	if p.runtime, err = os.MkdirTemp("/tmp", "techmart-"); err != nil {
+	if p.runtime, err = os.MkdirTemp(filepath.Dir(runtimePrefix), filepath.Base(runtimePrefix)); err != nil {
+		return err
+	}
+	if err := os.WriteFile(mark, []byte(p.runtime), 0o600); err != nil {
 		return err
 	}
 	return p.own(p.runtime)
@@ -163,7 +175,7 @@ func (p *place) takeLock(ctx context.Context, say sayFunc) error {
 		if time.Now().After(deadline) || !wait(ctx, pollInterval) {
 			owner, _ := os.ReadFile(f.Name())
 			f.Close()
-			if ctx.Err() != nil {
+			if errors.Is(ctx.Err(), context.Canceled) {
 				return ctx.Err()
 			}
 			return fmt.Errorf("another stack is running in %s (process %s): stop it, or use another directory", p.root, strings.TrimSpace(string(owner)))
@@ -182,13 +194,26 @@ func writeString(f *os.File, s string) error {
 	return err
 }
 
-// unlock removes the sockets and gives the directory free.
+// unlock removes the sockets, gives the directory free, and waits until the
+// last process that inherited the lock is gone.
 func (p *place) unlock() error {
-	var err error
+	var errs []error
 	if p.runtime != "" {
-		err = os.RemoveAll(p.runtime)
+		errs = append(errs, os.RemoveAll(p.runtime))
 	}
-	return errors.Join(err, p.lock.Close())
+	errs = append(errs, p.lock.Close())
+	for deadline := time.Now().Add(stopTimeout); Running(p.root); {
+		owner, err := os.ReadFile(p.lock.Name())
+		if err != nil || strings.TrimSpace(string(owner)) != strconv.Itoa(os.Getpid()) {
+			break // somebody else's by now
+		}
+		if time.Now().After(deadline) {
+			errs = append(errs, fmt.Errorf("some process of the stack in %s did not stop", p.root))
+			break
+		}
+		wait(context.Background(), pollInterval)
+	}
+	return errors.Join(errs...)
 }
 
 // secret returns the password of this stack, made at its first start.
@@ -241,14 +266,31 @@ func roots(dir string) []string {
 	return []string{abs}
 }
 
-// Reset deletes all data of the stack in dir, which must not be running.
+// Reset deletes the data of all stacks in and below dir. It refuses while one
+// of them is running.
 func Reset(dir string) error {
-	if Running(dir) {
-		return fmt.Errorf("a stack is running in %s: stop it first", dir)
+	var stacks []string
+	for _, pattern := range []string{"", "*", "*/*"} {
+		for _, mark := range []string{"lock", "location"} {
+			found, err := filepath.Glob(filepath.Join(dir, pattern, mark))
+			if err != nil {
+				return err
+			}
+			for _, f := range found {
+				stacks = append(stacks, filepath.Dir(f))
+			}
+		}
 	}
-	var errs []error
-	for _, root := range roots(dir) {
-		errs = append(errs, os.RemoveAll(root))
+	for _, stack := range stacks {
+		if Running(stack) {
+			return fmt.Errorf("a stack is running in %s: stop it first", stack)
+		}
+	}
+	errs := []error{}
+	for _, stack := range append(stacks, dir) {
+		for _, root := range roots(stack) {
+			errs = append(errs, os.RemoveAll(root))
+		}
 	}
 	return errors.Join(errs...)
 }

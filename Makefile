@@ -1,0 +1,33 @@
+# What one does with this repository. `make` lists it.
+SHELL := /bin/bash -euo pipefail
+.DEFAULT_GOAL := help
+.PHONY: help run reset test test-fast generate bench lint cover
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+run: ## build and run everything here: servers, API and playground
+	@echo "building (the first time takes a minute or two)"
+	@go build -o bin/techmart ./cmd/techmart
+	@exec bin/techmart dev
+
+reset: ## delete the data of `make run` and of the test servers
+	@go run ./devstack/cmd/teststack reset .data
+
+test: ## all checks and tests, on real servers, with coverage
+	@scripts/test.sh
+
+test-fast: ## tests only, without race detector and coverage: make test-fast PKG=./services/...
+	@go run ./devstack/cmd/teststack run -- go test -p 2 $(or $(PKG),./...)
+
+generate: ## generate code anew
+	go generate ./...
+
+bench: ## benchmark the API on servers of its own
+	@go run ./bench
+
+lint: ## formatting, go vet, staticcheck
+	@scripts/lint.sh
+
+cover: ## show the coverage of the last `make test` by package
+	@scripts/coverage.sh coverage.out
