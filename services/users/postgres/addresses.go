@@ -44,6 +44,7 @@ ON CONFLICT (id) DO UPDATE SET recipient = excluded.recipient, line1 = excluded.
 
 // AddressBookUpdate runs fn on a locked address book and writes what changed.
 func (s *Store) AddressBookUpdate(ctx context.Context, userID uuid.UUID, fn func(*users.AddressBook) error) error {
+	var failed error // fn's
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		var id uuid.UUID
 		err := tx.QueryRow(ctx, accountLockID, userID).Scan(&id)
@@ -65,11 +66,14 @@ func (s *Store) AddressBookUpdate(ctx context.Context, userID uuid.UUID, fn func
 		for _, a := range book.Addresses {
 			before[a.ID] = *a
 		}
-		if err := fn(book); err != nil {
-			return err
+		if failed = fn(book); failed != nil {
+			return failed
 		}
 		return tx.SendBatch(ctx, changes(before, book.Addresses)).Close()
 	})
+	if failed != nil {
+		return failed
+	}
 	return wrap(err, "update address book")
 }
 

@@ -85,13 +85,17 @@ func (s *Store) AccountList(ctx context.Context, f users.Filter, order users.Sor
 	return list, wrap(err, "list accounts")
 }
 
+// accountCount gives the statement of AccountCount.
+func accountCount(f users.Filter) (string, []any) {
+	var q query
+	q.filter(f)
+	return q.sql(`SELECT count(*) FROM users.accounts AS a`, ``), q.args
+}
+
 // AccountCount counts accounts.
 func (s *Store) AccountCount(ctx context.Context, f users.Filter) (int, error) {
-	var (
-		q query
-		n int
-	)
-	q.filter(f)
-	err := s.pool.QueryRow(ctx, q.sql(`SELECT count(*) FROM users.accounts AS a`, ``), q.args...).Scan(&n)
+	var n int
+	sql, args := accountCount(f)
+	err := s.pool.QueryRow(ctx, sql, args...).Scan(&n)
 	return n, wrap(err, "count accounts")
 }

@@ -135,6 +135,7 @@ func (s *Store) SessionCreate(ctx context.Context, n *users.Session, t users.Ref
 
 // SessionRefresh runs fn on what the refresh token belongs to, and writes it.
 func (s *Store) SessionRefresh(ctx context.Context, digest []byte, fn func(*users.Refresh) error) error {
+	var failed error // fn's
 	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
 		var r users.Refresh
 		fields := []any{&r.Token.Digest, &r.Token.CreatedAt, &r.Token.ExpiresAt, &r.Token.UsedAt}
@@ -146,8 +147,8 @@ func (s *Store) SessionRefresh(ctx context.Context, digest []byte, fn func(*user
 		if err != nil {
 			return err
 		}
-		if err := fn(&r); err != nil {
-			return err
+		if failed = fn(&r); failed != nil {
+			return failed
 		}
 		var b pgx.Batch
 		b.Queue(refreshTokenUse, digest, r.Token.UsedAt)
@@ -157,6 +158,9 @@ func (s *Store) SessionRefresh(ctx context.Context, digest []byte, fn func(*user
 		}
 		return tx.SendBatch(ctx, &b).Close()
 	})
+	if failed != nil {
+		return failed
+	}
 	return wrap(err, "refresh session")
 }
 

@@ -140,19 +140,20 @@ func (s *Store) PurgeExpired(ctx context.Context, before time.Time, limit int) (
 	return deleted, wrap(err, "purge")
 }
 
+// An array of keys makes the planner look each up by its index.
 const (
-	tokenPurge = `DELETE FROM users.tokens WHERE digest IN
-(SELECT digest FROM users.tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
+	tokenPurge = `DELETE FROM users.tokens WHERE digest = ANY (ARRAY(
+  SELECT digest FROM users.tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2))`
 
-	refreshTokenPurge = `DELETE FROM users.refresh_tokens WHERE digest IN
-(SELECT digest FROM users.refresh_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
+	refreshTokenPurge = `DELETE FROM users.refresh_tokens WHERE digest = ANY (ARRAY(
+  SELECT digest FROM users.refresh_tokens WHERE expires_at < $1 ORDER BY expires_at LIMIT $2))`
 
-	sessionPurgeExpired = `DELETE FROM users.sessions WHERE id IN
-(SELECT id FROM users.sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`
+	sessionPurgeExpired = `DELETE FROM users.sessions WHERE id = ANY (ARRAY(
+  SELECT id FROM users.sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2))`
 
-	sessionPurgeRevoked = `DELETE FROM users.sessions WHERE id IN
-(SELECT id FROM users.sessions WHERE revoked_at < $1 ORDER BY revoked_at LIMIT $2)`
+	sessionPurgeRevoked = `DELETE FROM users.sessions WHERE id = ANY (ARRAY(
+  SELECT id FROM users.sessions WHERE revoked_at < $1 ORDER BY revoked_at LIMIT $2))`
 
-	attemptsPurge = `DELETE FROM users.sign_in_attempts WHERE email_digest IN
-(SELECT email_digest FROM users.sign_in_attempts WHERE updated_at < $1 ORDER BY updated_at LIMIT $2)`
+	attemptsPurge = `DELETE FROM users.sign_in_attempts WHERE email_digest = ANY (ARRAY(
+  SELECT email_digest FROM users.sign_in_attempts WHERE updated_at < $1 ORDER BY updated_at LIMIT $2))`
 )
