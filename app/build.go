@@ -1,0 +1,201 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/techmart/techmart/dataloaders"
+	"github.com/techmart/techmart/gateway"
+	"github.com/techmart/techmart/graph/generated"
+	"github.com/techmart/techmart/graph/request"
+	"github.com/techmart/techmart/migrations"
+	"github.com/techmart/techmart/resolvers"
+	"github.com/techmart/techmart/services/carts"
+	cartspostgres "github.com/techmart/techmart/services/carts/postgres"
+	"github.com/techmart/techmart/services/money"
+	"github.com/techmart/techmart/services/notifications"
+	"github.com/techmart/techmart/services/notifications/mailbox"
+	notificationspostgres "github.com/techmart/techmart/services/notifications/postgres"
+	"github.com/techmart/techmart/services/notifications/smtp"
+	"github.com/techmart/techmart/services/orders"
+	orderspostgres "github.com/techmart/techmart/services/orders/postgres"
+	"github.com/techmart/techmart/services/page"
+	"github.com/techmart/techmart/services/payments"
+	paymentspostgres "github.com/techmart/techmart/services/payments/postgres"
+	"github.com/techmart/techmart/services/payments/sandbox"
+	"github.com/techmart/techmart/services/products"
+	productsmongodb "github.com/techmart/techmart/services/products/mongodb"
+	"github.com/techmart/techmart/services/users"
+	userspostgres "github.com/techmart/techmart/services/users/postgres"
+	usersredis "github.com/techmart/techmart/services/users/redis"
+)
+
+// Services are the domains.
+type Services struct {
+	Users         *users.Service
+	Products      *products.Service
+	Carts         *carts.Service
+	Orders        *orders.Service
+	Payments      *payments.Service
+	Notifications *notifications.Service
+}
+
+// stores are what commands need of the domains beside their services.
+type stores struct {
+	catalogue *productsmongodb.Store
+	mailbox   mailbox.Store
+}
+
+// build makes the domains. Some need each other: their adapters reach through a.Services, which is
+// complete before anything runs.
+func (a *App) build(o Options) error {
+	c, s := a.config, &a.Services
+	currency := money.Currency(c.Currency)
+	keys, err := c.keys()
+	if err != nil {
+		return err
+	}
+	s.Users, err = users.New(users.Deps{
+		Store: userspostgres.New(a.pool("users")), Passwords: users.NewHasher(users.HasherConfig{}), Keys: keys,
+		Revocations: usersredis.New(a.redis), Carts: userCarts{s}, Clock: o.Clock, Log: a.log,
+		Config: users.Config{AccessTTL: c.AccessTTL, SessionIdle: c.SessionIdle},
+	})
+	if err != nil {
+		return err
+	}
+	a.stores.catalogue = productsmongodb.New(a.mongo)
+	s.Products = products.New(products.Deps{
+		Catalog: a.stores.catalogue, Inventory: a.stores.catalogue, Reviews: a.stores.catalogue,
+		Signals: a.hub, Purchases: purchases{s}, Authors: authors{s}, Currency: currency, Clock: o.Clock, Log: a.log,
+	})
+	s.Carts = carts.New(carts.Deps{
+		Store: cartspostgres.New(a.pool("carts")), Catalog: catalog{s}, Currency: currency, Clock: o.Clock, Log: a.log,
+	})
+	s.Payments = payments.New(payments.Deps{
+		Store:    paymentspostgres.New(a.pool("payments")),
+		Provider: sandbox.New(sandbox.Config{Books: paymentspostgres.NewSandboxBooks(a.pool("payments"))}),
+		Clock:    o.Clock, Log: a.log,
+	})
+	terms, err := c.terms()
+	if err != nil {
+		return err
+	}
+	s.Orders, err = orders.New(orders.Deps{
+		Store: orderspostgres.New(a.pool("orders")), Carts: orderCarts{s}, Inventory: orderInventory{s},
+		Payments: s.Payments.ForOrders(), Customers: orderCustomers{s}, Signals: a.hub, Config: terms, Clock: o.Clock, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	return a.buildNotifications(o)
+}
+
+// mailboxURL is the mail server that keeps every mail.
+const mailboxURL = "mailbox:"
+
+func (a *App) buildNotifications(o Options) error {
+	store := notificationspostgres.New(a.pool("notifications"))
+	var sender notifications.Sender
+	if a.config.SMTPURL == mailboxURL {
+		clock := o.Clock
+		if clock == nil {
+			clock = time.Now
+		}
+		sender, a.stores.mailbox = &mailbox.Sender{Store: store, Clock: clock}, store
+	} else {
+		s, err := smtp.New(a.config.SMTPURL)
+		if err != nil {
+			return err
+		}
+		sender = s
+	}
+	var err error
+	a.Services.Notifications, err = notifications.New(notifications.Deps{
+		Store: store, Sender: sender, Signals: a.hub, Clock: o.Clock, Log: a.log,
+		Config: notifications.Config{PublicURL: a.config.PublicURL, From: a.config.MailFrom},
+	})
+	return err
+}
+
+// terms are the shop's terms of sale.
+func (c Config) terms() (orders.Config, error) {
+	currency := money.Currency(c.Currency)
+	fee, err := money.Parse(c.ShippingFee, currency)
+	if err != nil {
+		return orders.Config{}, fmt.Errorf("shipping fee: %w", err)
+	}
+	free, err := money.Parse(c.FreeShippingFrom, currency)
+	if err != nil {
+		return orders.Config{}, fmt.Errorf("free shipping: %w", err)
+	}
+	return orders.Config{Currency: currency, ShippingFee: fee, FreeShippingFrom: free, TaxRatePercent: c.TaxRatePercent, CaptureNow: c.CaptureNow}, nil
+}
+
+// newGateway puts the edge before the domains.
+func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
+	c, s := a.config, a.Services
+	schema := generated.NewExecutableSchema(generated.Config{
+		Resolvers: &resolvers.Resolver{
+			Users: s.Users, Products: s.Products, Carts: s.Carts, Orders: s.Orders, Payments: s.Payments, Notifications: s.Notifications,
+			Cursors: page.NewCursors([]byte(c.CursorSecret)), Currency: money.Currency(c.Currency),
+		},
+		Directives: resolvers.Directives(),
+	})
+	proxies, err := c.proxies()
+	if err != nil {
+		return nil, err
+	}
+	deps := gateway.Deps{
+		Schema: schema, Loaders: a.loaders, Authenticator: s.Users, JWKS: s.Users.JWKS,
+		Persisted: persistedQueries{a.redis}, Checks: a.checks(), Registry: a.registry, Log: a.log, Demo: o.Demo,
+	}
+	if a.stores.mailbox != nil && c.Mode == Development {
+		deps.Mailbox = mailbox.NewHandler("/dev/mailbox", a.stores.mailbox, a.log)
+	}
+	return gateway.New(gateway.Config{
+		Production: c.Mode == Production, AllowedOrigins: c.AllowedOrigins, TrustedProxies: proxies,
+		MaxBodyBytes: c.MaxBodyBytes, OperationTimeout: c.OperationTimeout,
+		Limits: gateway.Limits{
+			Cost: c.MaxCost, Depth: c.MaxDepth, Aliases: c.MaxAliases,
+			RootFields: c.MaxRootFields, Directives: c.MaxDirectives, Tokens: c.MaxTokens,
+		},
+		ShowBackendCalls: c.ShowBackendCalls, KeepAlive: c.KeepAlive, InitTimeout: connectionInit, PersistedTTL: c.PersistedTTL,
+	}, deps)
+}
+
+// connectionInit bounds the wait for a WebSocket's first message.
+const connectionInit = 10 * time.Second
+
+// loaders gives each response its loaders, and tells sign-ins from which device they come.
+func (a *App) loaders(ctx context.Context) context.Context {
+	info := request.FromContext(ctx)
+	ctx = users.NewClientContext(ctx, users.Client{UserAgent: info.UserAgent, IPAddress: info.IPAddress})
+	s := a.Services
+	return dataloaders.NewContext(ctx, dataloaders.New(dataloaders.Services{
+		Users: s.Users, Products: s.Products, Carts: s.Carts, Orders: s.Orders, Payments: s.Payments, Notifications: s.Notifications,
+	}))
+}
+
+// checks look at every server that the process needs.
+func (a *App) checks() map[string]gateway.Check {
+	checks := map[string]gateway.Check{
+		"mongodb":  func(ctx context.Context) error { return a.mongo.Client().Ping(ctx, nil) },
+		"redis":    func(ctx context.Context) error { return a.redis.Ping(ctx).Err() },
+		"rabbitmq": a.broker.Ping,
+	}
+	seen := make(map[string]bool) // domains that share a server are one component
+	for _, domain := range migrations.Domains {
+		url := a.config.postgresURL(domain)
+		if seen[url] {
+			continue
+		}
+		seen[url] = true
+		name := "postgres"
+		if len(a.pools) > 1 {
+			name += "." + domain
+		}
+		checks[name] = a.pool(domain).Ping
+	}
+	return checks
+}

@@ -1,0 +1,152 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/techmart/techmart/platform/outbox"
+	"github.com/techmart/techmart/platform/rabbitmq"
+	"github.com/techmart/techmart/services/errs"
+	"github.com/techmart/techmart/services/money"
+	notificationsrabbitmq "github.com/techmart/techmart/services/notifications/rabbitmq"
+	"github.com/techmart/techmart/services/orders"
+	"github.com/techmart/techmart/services/payments"
+)
+
+// refundsQueue takes what the payments say of refunds, for the orders.
+const refundsQueue = "orders.refunds"
+
+// queues are all work queues. They are declared before anything is published: an event that no
+// queue takes is gone.
+func (a *App) queues() []rabbitmq.Queue {
+	delays := a.config.RetryDelays
+	if len(delays) == 0 {
+		delays = notificationsrabbitmq.DefaultRetryDelays()
+	}
+	return append(notificationsrabbitmq.Queues(delays),
+		rabbitmq.Queue{Name: refundsQueue, Bindings: []string{payments.EventRefunded}, RetryDelays: delays})
+}
+
+// work does what is queued until ctx ends: it relays events, handles them, settles orders, and
+// cleans up.
+func (a *App) work(ctx context.Context) error {
+	queues := a.queues()
+	if err := a.broker.Declare(ctx, queues...); err != nil {
+		return err
+	}
+	ctx = asProgram(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	for _, domain := range []string{"users", "orders", "payments"} {
+		group.Go(func() error { return a.relay(domain, a.publish).Run(ctx) })
+	}
+	group.Go(func() error {
+		return a.relay("notifications", notificationsrabbitmq.Publish(a.broker)).Run(ctx)
+	})
+	group.Go(func() error {
+		w := &notificationsrabbitmq.Worker{
+			Broker: a.broker, Service: a.Services.Notifications, RetryDelays: queues[0].RetryDelays,
+			Events: a.config.EventWorkers, Emails: a.config.EmailWorkers, Log: a.log,
+		}
+		return w.Run(ctx)
+	})
+	group.Go(func() error { return a.broker.Consume(ctx, refundsQueue, a.config.EventWorkers, a.refunded) })
+	group.Go(func() error { return a.settle(ctx) })
+	a.chores(ctx, group)
+	return group.Wait()
+}
+
+func (a *App) relay(domain string, publish func(context.Context, []outbox.Event) error) *outbox.Relay {
+	return &outbox.Relay{Pool: a.pool(domain), Schema: domain, Publish: publish, Log: a.log}
+}
+
+// publish sends events to whoever is bound to them, and then tells the subscribers of orders.
+func (a *App) publish(ctx context.Context, events []outbox.Event) error {
+	messages := make([]rabbitmq.Message, len(events))
+	for i, e := range events {
+		body, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		messages[i] = rabbitmq.Message{
+			ID: e.ID.String(), Type: e.Type, RoutingKey: e.Type, ContentType: outbox.ContentType, Body: body, Time: e.Time,
+		}
+	}
+	if err := errors.Join(a.broker.PublishBatch(ctx, messages)...); err != nil {
+		return err
+	}
+	for _, e := range events {
+		if e.Source != orders.Source {
+			continue
+		}
+		if err := a.Services.Orders.Announce(ctx, e.Data); err != nil { // lost signals lose no data
+			a.log.WarnContext(ctx, "subscribers were not told", "event", e.ID, "error", err)
+		}
+	}
+	return nil
+}
+
+// refunded tells the orders of a refund.
+func (a *App) refunded(ctx context.Context, d rabbitmq.Delivery) error {
+	var e outbox.Event
+	var data payments.EventData
+	if json.Unmarshal(d.Body, &e) != nil || json.Unmarshal(e.Data, &data) != nil {
+		return rabbitmq.Permanent(errors.New("the message is not an event of a refund"))
+	}
+	err := a.Services.Orders.PaymentRefunded(asProgram(ctx), orders.PaymentRefund{
+		EventID: e.ID, OrderID: data.OrderID,
+		Amount: money.New(data.Amount.Amount, money.Currency(data.Amount.Currency)),
+		Total:  money.New(data.Refunded.Amount, money.Currency(data.Refunded.Currency)),
+	})
+	if errs.Is(err, errs.NotFound) {
+		return rabbitmq.Permanent(err)
+	}
+	return err
+}
+
+// chores are what is done from time to time.
+func (a *App) chores(ctx context.Context, group *errgroup.Group) {
+	s := a.Services
+	counted := func(f func(context.Context) (int, error)) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := f(ctx)
+			return err
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		every time.Duration
+		do    func(context.Context) (int, error)
+	}{
+		{"purge carts", time.Hour, s.Carts.Purge},
+		{"purge sessions and tokens", time.Hour, func(ctx context.Context) (int, error) { return s.Users.PurgeExpired(ctx, 10_000) }},
+		{"purge keys of orders", time.Hour, s.Orders.Purge},
+		{"take up orders that do not move", time.Minute, func(ctx context.Context) (int, error) { return s.Orders.Sweep(ctx, 5*time.Minute) }},
+		{"resolve payments without an answer", time.Minute, func(ctx context.Context) (int, error) {
+			return s.Payments.ResolvePending(ctx, time.Minute, 100)
+		}},
+	} {
+		group.Go(func() error { return a.every(ctx, c.every, c.name, counted(c.do)) })
+	}
+}
+
+// every does something at once and then each time the interval has passed, until ctx ends. A
+// failure is logged, and tried again the next time.
+func (a *App) every(ctx context.Context, interval time.Duration, name string, do func(context.Context) error) error {
+	ctx = asProgram(ctx)
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			a.log.ErrorContext(ctx, "a chore failed", "chore", name, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
