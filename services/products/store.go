@@ -123,5 +123,6 @@ type ImportOutcome struct {
 	ID      uuid.UUID // of the stored product
 	Created bool
 	Updated bool  // neither Created nor Updated: it was equal
+	Removed bool  // variants ended, so that availability may be another
 	Err     error // why it was refused
 }
