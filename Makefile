@@ -17,8 +17,8 @@ reset: ## delete the data of `make run` and of the test servers
 test: ## all checks and tests, on real servers, with coverage
 	@scripts/test.sh
 
-test-fast: ## tests only, without race detector and coverage: make test-fast PKG=./services/...
-	@go run ./devstack/cmd/teststack run -- go test -p 2 $(or $(PKG),./...)
+test-fast: ## the tests that need no server, in seconds
+	@scripts/test-fast.sh
 
 generate: ## generate code anew
 	go generate ./...
