@@ -23,7 +23,7 @@ const (
 
 // Lifetimes.
 const (
-	anonymousLifetime = 30 * 24 * time.Hour // of an anonymous cart since its last change
+	AnonymousLifetime = 30 * 24 * time.Hour // of an anonymous cart since its last change
 	closedLifetime    = 30 * 24 * time.Hour // of a merged or ordered cart, and of idempotency keys
 )
 

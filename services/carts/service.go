@@ -275,7 +275,7 @@ func (s *Service) target(ctx context.Context, token string) (by Selector, making
 	_, _ = rand.Read(raw[:]) // never fails
 	newToken = base64.RawURLEncoding.EncodeToString(raw[:])
 	hash, _ := hashToken(newToken)
-	expires := s.now().Add(anonymousLifetime)
+	expires := s.now().Add(AnonymousLifetime)
 	return Selector{TokenHash: hash}, &NewCart{ID: id, TokenHash: hash, ExpiresAt: &expires}, newToken, nil
 }
 

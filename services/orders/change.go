@@ -112,6 +112,9 @@ func (s *Service) Fulfill(ctx context.Context, in FulfillInput) (*Order, *Fulfil
 		d.Key, d.Result = key, parcel.ID
 		return nil
 	})
+	if errors.Is(err, ErrKeyUsed) {
+		err = KeyReused() // for another order, a moment ago
+	}
 	if err != nil {
 		return nil, nil, at(err, "orderId")
 	}

@@ -147,7 +147,8 @@ type Inventory interface {
 type Payments interface {
 	// Authorize holds the amount. It fails with PAYMENT_DECLINED when the provider refuses for good.
 	Authorize(ctx context.Context, orderID, customerID uuid.UUID, amount money.Money, token string) error
-	// Capture takes a part of what is held, once for each key. It fails with AMOUNT_EXCEEDED.
+	// Capture takes a part of what is held, once for each key. It fails with AMOUNT_EXCEEDED, and with INVALID_STATE
+	// or NOT_FOUND when there is nothing to capture from.
 	Capture(ctx context.Context, orderID uuid.UUID, key string, amount money.Money) error
 	// Void gives up what is held; it does nothing when nothing is. It fails with INVALID_STATE when something was captured.
 	Void(ctx context.Context, orderID uuid.UUID) error

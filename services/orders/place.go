@@ -85,6 +85,15 @@ func (s *Service) insert(ctx context.Context, d *Draft) (*Order, error) {
 		}
 		return s.replay(ctx, *d.Key, used)
 	case errors.Is(err, ErrOrdered):
+		if d.Key != nil {
+			used, err := s.store.Used(ctx, *d.Key)
+			if err == nil {
+				return s.replay(ctx, *d.Key, used)
+			}
+			if errs.CodeOf(err) != errs.NotFound {
+				return nil, err
+			}
+		}
 		order, err := s.store.ByCart(ctx, d.Order.CartID)
 		if err != nil {
 			return nil, err

@@ -136,14 +136,16 @@ func visible(ctx context.Context, customers []uuid.UUID, f Filter) []uuid.UUID {
 	return seen
 }
 
-// Lines gives the lines of those of the orders that the viewer may see, by order.
+// Lines gives the lines of those of the orders that the viewer may see, by order; none for others.
 func (s *Service) Lines(ctx context.Context, orderIDs []uuid.UUID) (map[uuid.UUID][]*Line, error) {
-	return s.store.Lines(ctx, orderIDs, audience(ctx))
+	found, err := s.store.Lines(ctx, orderIDs, audience(ctx))
+	return filled(found, orderIDs), err
 }
 
 // Fulfillments gives the parcels of those of the orders that the viewer may see, by order, first sent first.
 func (s *Service) Fulfillments(ctx context.Context, orderIDs []uuid.UUID) (map[uuid.UUID][]*Fulfillment, error) {
-	return s.store.Fulfillments(ctx, orderIDs, audience(ctx))
+	found, err := s.store.Fulfillments(ctx, orderIDs, audience(ctx))
+	return filled(found, orderIDs), err
 }
 
 // FulfillmentsByIDs gives those of the parcels that the viewer may see, by id.
@@ -169,7 +171,19 @@ func (s *Service) Timeline(ctx context.Context, orderIDs []uuid.UUID, r page.Req
 			return nil, errs.New(errs.CursorMismatch, "This cursor was not made by this list.")
 		}
 	}
-	return s.store.Timeline(ctx, orderIDs, audience(ctx), r)
+	found, err := s.store.Timeline(ctx, orderIDs, audience(ctx), r)
+	return filled(found, orderIDs), err
+}
+
+// filled gives the map with an empty value for each id that has none.
+func filled[V any](m map[uuid.UUID]V, ids []uuid.UUID) map[uuid.UUID]V {
+	for _, id := range ids {
+		if _, ok := m[id]; !ok && m != nil {
+			var none V
+			m[id] = none
+		}
+	}
+	return m
 }
 
 // Key gives the place of an entry in its timeline.

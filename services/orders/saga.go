@@ -69,7 +69,7 @@ func judge(step Step, err error) outcome {
 	switch {
 	case step == StepReserve && has(CodeInsufficientStock, errs.NotFound),
 		step == StepAuthorize && has(CodePaymentDeclined),
-		step == StepCapture && has(CodeAmountExceeded),
+		step == StepCapture && has(CodeAmountExceeded, errs.InvalidState, errs.NotFound),
 		step == StepVoid && has(errs.InvalidState):
 		return refused
 	case (step == StepVoid || step == StepRefund || step == StepRelease) && has(errs.NotFound):
@@ -131,12 +131,12 @@ func (d *Draft) refuse(step Step, cause error) error {
 		d.blame(ReasonPaymentDeclined, declineReason(cause))
 		return d.log(EntryDeclined, declineReason(cause))
 	case StepCapture:
-		// Staff captured by hand before: the order goes on.
+		// Staff captured, voided or refunded by hand before: the order goes on.
 		o.Stage = StageDone
 		if o.Status == Cancelled {
 			o.Stage = StageRefund
 		}
-		return d.log(EntryCaptureShort, "The payment had been captured before.")
+		return d.log(EntryCaptureShort, "The payment could not be captured: it was captured or given up before.")
 	case StepVoid:
 		o.Stage = StageRefund
 		d.touch()

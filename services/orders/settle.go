@@ -195,7 +195,7 @@ func (d *Draft) settleParcel(id uuid.UUID, short bool) error {
 		d.touch()
 		switch {
 		case short:
-			return d.log(EntryCaptureShort, "The share of the parcel had been captured before.")
+			return d.log(EntryCaptureShort, "The share of the parcel could not be captured: the payment was captured or given up before.")
 		case !f.Capture.IsZero():
 			return d.log(EntryCaptured, "A payment of "+f.Capture.String()+" was captured.")
 		}
@@ -224,6 +224,9 @@ func (s *Service) Sweep(ctx context.Context, idle time.Duration) (int, error) {
 		return 0, err
 	}
 	jobs := stuck.Parcels
+	for i := range jobs {
+		jobs[i].Cause = causeSweep
+	}
 	for _, id := range stuck.Orders {
 		jobs = append(jobs, Job{Kind: JobSettle, OrderID: id, Cause: causeSweep})
 	}

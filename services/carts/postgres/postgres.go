@@ -1,0 +1,252 @@
+// Package postgres keeps carts in PostgreSQL, in the schema carts.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/techmart/techmart/platform/postgres"
+	"github.com/techmart/techmart/services/carts"
+	"github.com/techmart/techmart/services/money"
+)
+
+// Schema is the namespace of this domain's tables.
+const Schema = "carts"
+
+// Store is carts.Store over PostgreSQL.
+type Store struct{ pool *pgxpool.Pool }
+
+var _ carts.Store = (*Store)(nil)
+
+// New makes the store; the schema has to be migrated.
+func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
+
+const selectCart = `SELECT c.id, c.user_id, c.updated_at, c.expires_at, l.id, l.variant_id, l.quantity, l.seen, l.currency
+FROM carts.carts c LEFT JOIN carts.lines l ON l.cart_id = c.id
+WHERE c.status = 'OPEN' AND `
+
+const (
+	cartByID    = selectCart + `c.id = $1 AND (c.expires_at IS NULL OR c.expires_at > $2) ORDER BY l.position`
+	cartByUser  = selectCart + `c.user_id = $1 AND (c.expires_at IS NULL OR c.expires_at > $2) ORDER BY l.position`
+	cartByToken = selectCart + `c.token_hash = $1 AND (c.expires_at IS NULL OR c.expires_at > $2) ORDER BY l.position`
+	cartsOfAll  = selectCart + `c.user_id = ANY($1) ORDER BY c.id, l.position`
+	cartOfID    = selectCart + `c.id = $1 ORDER BY l.position`
+)
+
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// read gives the carts of a query in the order of its rows.
+func read(ctx context.Context, q querier, sql string, args ...any) ([]*carts.Stored, error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	var (
+		list     []*carts.Stored
+		id       uuid.UUID
+		user     *uuid.UUID
+		updated  time.Time
+		expires  *time.Time
+		line     *uuid.UUID
+		variant  *uuid.UUID
+		quantity *int
+		seen     *int64
+		currency *string
+	)
+	_, err = pgx.ForEachRow(rows, []any{&id, &user, &updated, &expires, &line, &variant, &quantity, &seen, &currency}, func() error {
+		if len(list) == 0 || list[len(list)-1].ID != id {
+			c := &carts.Stored{ID: id, UpdatedAt: updated.UTC()}
+			if user != nil {
+				c.UserID = *user
+			}
+			if expires != nil {
+				at := expires.UTC()
+				c.ExpiresAt = &at
+			}
+			list = append(list, c)
+		}
+		if line != nil {
+			c := list[len(list)-1]
+			c.Lines = append(c.Lines, carts.StoredLine{ID: *line, VariantID: *variant, Quantity: *quantity,
+				Seen: money.New(*seen, money.Currency(*currency))})
+		}
+		return nil
+	})
+	return list, err
+}
+
+func one(list []*carts.Stored, err error) (*carts.Stored, error) {
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, carts.NotFound()
+	}
+	return list[0], nil
+}
+
+// Find implements carts.Store.
+func (s *Store) Find(ctx context.Context, by carts.Selector, now time.Time) (*carts.Stored, error) {
+	switch {
+	case by.TokenHash != nil:
+		return one(read(ctx, s.pool, cartByToken, by.TokenHash, now))
+	case by.UserID != uuid.Nil:
+		return one(read(ctx, s.pool, cartByUser, by.UserID, now))
+	}
+	return one(read(ctx, s.pool, cartByID, by.ID, now))
+}
+
+// FindByUsers implements carts.Store.
+func (s *Store) FindByUsers(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]*carts.Stored, error) {
+	list, err := read(ctx, s.pool, cartsOfAll, users)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[uuid.UUID]*carts.Stored, len(list))
+	for _, c := range list {
+		found[c.UserID] = c
+	}
+	return found, nil
+}
+
+const (
+	lockByToken = `SELECT id FROM carts.carts WHERE token_hash = $1 AND status = 'OPEN' AND expires_at > $2 FOR UPDATE`
+	lockByUser  = `SELECT id FROM carts.carts WHERE user_id = $1 AND status = 'OPEN' FOR UPDATE`
+	makeCart    = `INSERT INTO carts.carts (id, user_id, token_hash, created_at, updated_at, expires_at)
+VALUES ($1, $2, $3, $4, $4, $5) ON CONFLICT DO NOTHING`
+	findKey = `SELECT request_hash FROM carts.idempotency_keys WHERE owner = $1 AND operation = $2 AND key = $3`
+	saveKey = `INSERT INTO carts.idempotency_keys (owner, operation, key, request_hash, result_id, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)`
+	touchCart = `UPDATE carts.carts SET updated_at = $2, expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE greatest(expires_at, $3) END
+WHERE id = $1`
+	dropLines = `DELETE FROM carts.lines WHERE cart_id = $1 AND NOT id = ANY($2)`
+	// Rows are numbered in the order of the arrays.
+	saveLines = `INSERT INTO carts.lines (id, cart_id, variant_id, quantity, seen, currency)
+SELECT id, $1, variant_id, quantity, seen, currency
+FROM unnest($2::uuid[], $3::uuid[], $4::integer[], $5::bigint[], $6::text[]) WITH ORDINALITY AS l(id, variant_id, quantity, seen, currency, n)
+ORDER BY n
+ON CONFLICT (id) DO UPDATE SET quantity = excluded.quantity`
+)
+
+// Edit implements carts.Store. The cart's row is locked, so that changes of one cart follow one another.
+func (s *Store) Edit(ctx context.Context, e carts.Edit) (*carts.Stored, error) {
+	var result *carts.Stored
+	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+		id, err := lock(ctx, tx, e)
+		if err != nil {
+			return err
+		}
+		var used []byte
+		if e.Key != nil {
+			err := tx.QueryRow(ctx, findKey, e.Key.Owner, e.Key.Operation, e.Key.Key).Scan(&used)
+			if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+				return err
+			}
+		}
+		if result, err = one(read(ctx, tx, cartOfID, id)); err != nil {
+			return err
+		}
+		if used != nil {
+			if !slices.Equal(used, e.Key.Hash) {
+				return carts.KeyReused()
+			}
+			return nil
+		}
+		if err := e.Apply(result); err != nil {
+			return err
+		}
+		return write(ctx, tx, e, result)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// lock finds the cart, or makes it, and locks it.
+func lock(ctx context.Context, tx pgx.Tx, e carts.Edit) (uuid.UUID, error) {
+	sql, args := lockByUser, []any{e.Cart.UserID}
+	if e.Cart.TokenHash != nil {
+		sql, args = lockByToken, []any{e.Cart.TokenHash, e.Now}
+	}
+	var id uuid.UUID
+	err := tx.QueryRow(ctx, sql, args...).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) && e.Make != nil {
+		if err := create(ctx, tx, *e.Make, e.Now); err != nil {
+			return id, err
+		}
+		err = tx.QueryRow(ctx, sql, args...).Scan(&id) // another call may have made it
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return id, carts.NotFound()
+	}
+	return id, err
+}
+
+func create(ctx context.Context, tx pgx.Tx, c carts.NewCart, now time.Time) error {
+	var user *uuid.UUID
+	if c.UserID != uuid.Nil {
+		user = &c.UserID
+	}
+	_, err := tx.Exec(ctx, makeCart, c.ID, user, c.TokenHash, now, c.ExpiresAt)
+	return err
+}
+
+func write(ctx context.Context, tx pgx.Tx, e carts.Edit, c *carts.Stored) error {
+	n := len(c.Lines)
+	ids, variants, quantities := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]int, n)
+	seen, currencies := make([]int64, n), make([]string, n)
+	for i, l := range c.Lines {
+		ids[i], variants[i], quantities[i] = l.ID, l.VariantID, l.Quantity
+		seen[i], currencies[i] = l.Seen.Amount, string(l.Seen.Currency)
+	}
+	c.UpdatedAt = e.Now
+	if c.ExpiresAt != nil {
+		later := e.Now.Add(carts.AnonymousLifetime)
+		c.ExpiresAt = &later
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(touchCart, c.ID, e.Now, c.ExpiresAt)
+	batch.Queue(dropLines, c.ID, ids)
+	if n > 0 {
+		batch.Queue(saveLines, c.ID, ids, variants, quantities, seen, currencies)
+	}
+	if e.Key != nil {
+		batch.Queue(saveKey, e.Key.Owner, e.Key.Operation, e.Key.Key, e.Key.Hash, c.ID, e.Now)
+	}
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+const saveSeen = `UPDATE carts.lines l SET seen = s.seen, currency = s.currency
+FROM unnest($2::uuid[], $3::bigint[], $4::text[]) AS s(id, seen, currency) WHERE l.id = s.id AND l.cart_id = $1`
+
+// Seen implements carts.Store.
+func (s *Store) Seen(ctx context.Context, cart uuid.UUID, prices map[uuid.UUID]money.Money) error {
+	ids, seen, currencies := make([]uuid.UUID, 0, len(prices)), make([]int64, 0, len(prices)), make([]string, 0, len(prices))
+	for id := range prices {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) }) // locks in one order
+	for _, id := range ids {
+		seen, currencies = append(seen, prices[id].Amount), append(currencies, string(prices[id].Currency))
+	}
+	_, err := s.pool.Exec(ctx, saveSeen, cart, ids, seen, currencies)
+	return err
+}
+
+const complete = `UPDATE carts.carts SET status = 'ORDERED', order_id = $2, updated_at = $3 WHERE id = $1 AND status = 'OPEN'`
+
+// Complete implements carts.Store.
+func (s *Store) Complete(ctx context.Context, cart, order uuid.UUID, now time.Time) error {
+	_, err := s.pool.Exec(ctx, complete, cart, order, now)
+	return err
+}
