@@ -123,9 +123,9 @@ func (w *Worker) sendEmail(ctx context.Context, d rabbitmq.Delivery, attempts in
 		if !errors.As(err, &busy) {
 			return w.judge(ctx, d, err)
 		}
-		// A second request for the same e-mail, or one whose worker was lost: it waits here, for an
-		// attempt of its own would be spent by waiting in a retry queue.
-		timer := time.NewTimer(time.Until(busy.Until))
+		// A second request for the same e-mail, or one whose worker was lost: it waits here, as waiting
+		// in a retry queue would cost it an attempt.
+		timer := time.NewTimer(min(time.Until(busy.Until), busyPause))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -134,6 +134,9 @@ func (w *Worker) sendEmail(ctx context.Context, d rabbitmq.Delivery, attempts in
 		}
 	}
 }
+
+// busyPause is how often a worker asks for a delivery that another one has.
+const busyPause = time.Second
 
 // requested reads which delivery a message of the EmailQueue is about.
 func requested(m rabbitmq.Message) (uuid.UUID, error) {
