@@ -23,6 +23,8 @@ type Services struct {
 type Loaders struct {
 	Users         *Users
 	Products      *Products
+	Inventory     *Inventory
+	Reviews       *Reviews
 	Carts         *Carts
 	Orders        *Orders
 	Payments      *Payments
@@ -34,6 +36,8 @@ func New(s Services) *Loaders {
 	return &Loaders{
 		Users:         newUsers(s.Users),
 		Products:      newProducts(s.Products),
+		Inventory:     newInventory(s.Products),
+		Reviews:       newReviews(s.Products),
 		Carts:         newCarts(s.Carts),
 		Orders:        newOrders(s.Orders),
 		Payments:      newPayments(s.Payments),

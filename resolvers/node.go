@@ -26,7 +26,7 @@ func (r *Resolver) nodeFuncs() map[string]nodeFunc {
 	r.nodesOnce.Do(func() {
 		r.nodes = make(map[string]nodeFunc)
 		for _, domain := range []map[string]nodeFunc{
-			r.userNodes(), r.productNodes(), r.cartNodes(),
+			r.userNodes(), r.productNodes(), r.inventoryNodes(), r.reviewNodes(), r.cartNodes(),
 			r.orderNodes(), r.paymentNodes(), r.notificationNodes(),
 		} {
 			maps.Copy(r.nodes, domain)

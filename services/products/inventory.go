@@ -223,20 +223,12 @@ func (s *Service) Adjustments(ctx context.Context, ids []uuid.UUID) (map[uuid.UU
 	return s.inventory.Adjustments(ctx, ids)
 }
 
-// History gives a page of the history of each variant, newest first, all in one command. It needs inventory:read.
-func (s *Service) History(ctx context.Context, variantIDs []uuid.UUID, r page.Request) (map[uuid.UUID]page.Page[*Adjustment], error) {
+// Histories gives pages of the histories of variants, newest first. It needs inventory:read.
+func (s *Service) Histories(ctx context.Context, asked []Nested) (map[Nested]page.Page[*Adjustment], error) {
 	if err := viewer.FromContext(ctx).Require(viewer.InventoryRead); err != nil {
 		return nil, err
 	}
-	rows, err := s.inventory.History(ctx, variantIDs, r)
-	if err != nil {
-		return nil, err
-	}
-	pages := make(map[uuid.UUID]page.Page[*Adjustment], len(variantIDs))
-	for _, id := range variantIDs {
-		pages[id] = page.Trim(rows[id], r)
-	}
-	return pages, nil
+	return nestedPages(ctx, asked, s.inventory.History)
 }
 
 // Reserve promises pieces to an order, all or none, however often it is called. Lines of one variant

@@ -2,8 +2,6 @@ package products
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"slices"
 	"unicode/utf8"
 
@@ -15,11 +13,10 @@ import (
 
 // Bounds of stock.
 const (
-	maxOnHand     = 1_000_000
-	maxStockNote  = 500
-	maxKey        = 255
-	settleBatch   = 100
-	adjustmentOps = "inventoryAdjust"
+	maxOnHand    = 1_000_000
+	maxStockNote = 500
+	maxKey       = 255 // characters of an idempotency key
+	settleBatch  = 100
 )
 
 // AdjustInput changes stock on hand by compare-and-swap.
@@ -45,11 +42,11 @@ func (s *Service) AdjustInventory(ctx context.Context, in AdjustInput) (ProductV
 	if err != nil {
 		return ProductVariant{}, nil, err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
+	id := newID()
+	key := IdempotencyKey{Owner: v.UserID, Operation: "inventoryAdjust", Key: in.IdempotencyKey}
+	if key.Hash, err = hashOf(in); err != nil {
 		return ProductVariant{}, nil, err
 	}
-	key := IdempotencyKey{Owner: v.UserID, Operation: adjustmentOps, Key: in.IdempotencyKey, Hash: hashInput(in)}
 	if key.Key != "" {
 		if id, _, err = s.catalog.ClaimKey(ctx, key, id); err != nil {
 			return ProductVariant{}, nil, err
@@ -116,16 +113,6 @@ func (s *Service) checkAdjust(ctx context.Context, in AdjustInput) (ProductVaria
 		return ProductVariant{}, faults.Err()
 	}
 	return ProductVariant{p, p.Find(in.VariantID)}, faults.Err()
-}
-
-// hashInput gives a digest of an input, by which a repeated call is told from another one.
-func hashInput(in any) []byte {
-	text, err := json.Marshal(in)
-	if err != nil {
-		panic("products: an input always marshals: " + err.Error())
-	}
-	sum := sha256.Sum256(text)
-	return sum[:]
 }
 
 // StockChannel names the channel of a variant's stock changes.

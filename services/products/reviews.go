@@ -105,12 +105,8 @@ func (s *Service) CreateReview(ctx context.Context, in ReviewInput) (*Review, er
 	if err != nil {
 		return nil, err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, err
-	}
 	review, err := s.reviews.PutReview(ctx, &Review{
-		ID: id, ProductID: in.ProductID, AuthorID: v.UserID, AuthorName: name,
+		ID: newID(), ProductID: in.ProductID, AuthorID: v.UserID, AuthorName: name,
 		Rating: in.Rating, Title: in.Title, Body: in.Body, CreatedAt: s.now(),
 	})
 	if err != nil {
@@ -165,18 +161,10 @@ func (s *Service) Reviews(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*
 	return found, nil
 }
 
-// ProductReviews gives a page of the reviews of each product, newest first, all in one command. The
-// caller has the products from this service.
-func (s *Service) ProductReviews(ctx context.Context, productIDs []uuid.UUID, r page.Request) (map[uuid.UUID]page.Page[*Review], error) {
-	rows, err := s.reviews.ProductReviews(ctx, productIDs, r)
-	if err != nil {
-		return nil, err
-	}
-	pages := make(map[uuid.UUID]page.Page[*Review], len(productIDs))
-	for _, id := range productIDs {
-		pages[id] = page.Trim(rows[id], r)
-	}
-	return pages, nil
+// ProductReviews gives pages of the reviews of products, newest first. The caller has the products
+// from this service.
+func (s *Service) ProductReviews(ctx context.Context, asked []Nested) (map[Nested]page.Page[*Review], error) {
+	return nestedPages(ctx, asked, s.reviews.ProductReviews)
 }
 
 // CountReviews counts the reviews of each product, all in one command.
