@@ -135,6 +135,11 @@ func TestFoundPrograms(t *testing.T) {
 	if got := major("/usr/lib/postgresql/15/bin"); got != 15 {
 		t.Errorf("major version %d", got)
 	}
+	for version, want := range map[string]bool{"PostgreSQL 15.18 (Debian 15.18-0)": true, "PostgreSQL 15": true, "PostgreSQL 18.4": false, "PostgreSQL 1.5": false, "PostgreSQL ": false} {
+		if isMajor(version, "15") != want || !isMajor(version, "") {
+			t.Errorf("%q is version 15 or any: %v", version, !want)
+		}
+	}
 	if distribution() == "" {
 		t.Error("the distribution has no name")
 	}

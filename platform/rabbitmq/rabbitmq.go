@@ -210,7 +210,7 @@ func Open(ctx context.Context, url string, o Options) (Broker, error) {
 	case url == "":
 		return nil, errors.New("rabbitmq: no URL given")
 	}
-	return nil, errors.New("rabbitmq: the URL starts with none of amqp://, amqps:// and memory:")
+	return nil, errors.New("rabbitmq: the scheme of the URL is none of amqp, amqps and memory")
 }
 
 // outcome is what becomes of a message after an attempt failed.
