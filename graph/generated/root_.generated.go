@@ -4068,7 +4068,7 @@ extend type Mutation {
   cartLinesUpdate(input: CartLinesUpdateInput!): CartLinesUpdatePayload! @cost(weight: "10")
   "Removes lines."
   cartLinesRemove(input: CartLinesRemoveInput!): CartLinesRemovePayload! @cost(weight: "10")
-  "Moves the lines of an anonymous cart into the viewer's own. Quantities of the same variant add up; no line is lost."
+  "Moves the lines of an anonymous cart into the viewer's own. Quantities of the same variant add up, to at most 999; no line is lost: more than 100 lines answer LIMIT_EXCEEDED, and nothing moves."
   cartMerge(input: CartMergeInput!): CartMergePayload! @authenticated @cost(weight: "10")
 }
 
@@ -4145,7 +4145,7 @@ input CartLineInput {
 
 "Puts variants into a cart."
 input CartLinesAddInput {
-  "Makes the call safe to repeat; any text up to 255 characters."
+  "Makes the call safe to repeat; any text up to 255 characters. It says nothing where the call makes an anonymous cart: that is a new one each time."
   idempotencyKey: String
   "Token of an anonymous cart; none for the viewer's own, or a new one."
   cartToken: String
@@ -4636,14 +4636,14 @@ extend type Mutation {
   orderFulfill(input: OrderFulfillInput!): OrderFulfillPayload! @requiresScopes(scopes: [["orders:write"]]) @cost(weight: "10")
   "Notes that a parcel has arrived."
   orderDeliver(input: OrderDeliverInput!): OrderDeliverPayload! @requiresScopes(scopes: [["orders:write"]]) @cost(weight: "10")
-  "Adds a note to an order's timeline."
+  "Adds a note to an order's timeline, where the customer can read it, too."
   orderNoteAdd(input: OrderNoteAddInput!): OrderNoteAddPayload! @requiresScopes(scopes: [["orders:write"]]) @cost(weight: "10")
 }
 
 extend type Subscription {
-  "Each change of an order: one's own, or any for staff with orders:read."
+  "An order each time it changes: one's own, or any for staff with orders:read. A single order is sent as it is at the start, too."
   orderUpdated(
-    "Which order; all of the viewer's own when left out."
+    "Which order; when left out, all of the viewer's own, or every order for staff with orders:read."
     id: ID
   ): Order! @authenticated
 }

@@ -180,7 +180,7 @@ type CartLineUpdateInput struct {
 
 // Puts variants into a cart.
 type CartLinesAddInput struct {
-	// Makes the call safe to repeat; any text up to 255 characters.
+	// Makes the call safe to repeat; any text up to 255 characters. It says nothing where the call makes an anonymous cart: that is a new one each time.
 	IdempotencyKey *string `json:"idempotencyKey"`
 	// Token of an anonymous cart; none for the viewer's own, or a new one.
 	CartToken *string `json:"cartToken"`

@@ -60,18 +60,6 @@ func (s *Service) Get(ctx context.Context, token string) (*Cart, error) {
 	return s.find(ctx, by, token)
 }
 
-// ByID gives a cart of the viewer's account. It fails with NOT_FOUND.
-func (s *Service) ByID(ctx context.Context, id uuid.UUID) (*Cart, error) {
-	c, err := s.find(ctx, Selector{ID: id}, "")
-	if err != nil {
-		return nil, err
-	}
-	if !viewer.FromContext(ctx).Is(c.UserID) {
-		return nil, NotFound()
-	}
-	return c, nil
-}
-
 // ByUsers gives the open carts of those users that are the viewer, by user.
 func (s *Service) ByUsers(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]*Cart, error) {
 	v := viewer.FromContext(ctx)

@@ -19,9 +19,8 @@ const (
 	Ordered Status = "ORDERED"
 )
 
-// Selector names one open cart: by its id, by its owner or by the hash of its token. Exactly one is set.
+// Selector names one open cart: by its owner or by the hash of its token. Exactly one is set.
 type Selector struct {
-	ID        uuid.UUID
 	UserID    uuid.UUID
 	TokenHash []byte
 }

@@ -41,6 +41,14 @@ type Order struct {
 	Sequence    int64 // of its latest event
 }
 
+// StatusReason says why the order came to nothing, for the customer; empty while it has not.
+func (o *Order) StatusReason() string {
+	if o.Status == Cancelled || o.Status == Failed {
+		return o.Reason
+	}
+	return ""
+}
+
 // Line is a variant in an order, as it was when ordered.
 type Line struct {
 	ID           uuid.UUID

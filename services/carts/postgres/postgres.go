@@ -32,9 +32,8 @@ FROM carts.carts c LEFT JOIN carts.lines l ON l.cart_id = c.id
 WHERE c.status = 'OPEN' AND `
 
 const (
-	cartByID    = selectCart + `c.id = $1 AND (c.expires_at IS NULL OR c.expires_at > $2) ORDER BY l.position`
-	cartByUser  = selectCart + `c.user_id = $1 AND (c.expires_at IS NULL OR c.expires_at > $2) ORDER BY l.position`
-	cartByToken = selectCart + `c.token_hash = $1 AND (c.expires_at IS NULL OR c.expires_at > $2) ORDER BY l.position`
+	cartByUser  = selectCart + `c.user_id = $1 ORDER BY l.position`
+	cartByToken = selectCart + `c.token_hash = $1 AND c.expires_at > $2 ORDER BY l.position`
 	cartsOfAll  = selectCart + `c.user_id = ANY($1) ORDER BY c.id, l.position`
 	cartOfID    = selectCart + `c.id = $1 ORDER BY l.position`
 )
@@ -96,13 +95,10 @@ func one(list []*carts.Stored, err error) (*carts.Stored, error) {
 
 // Find implements carts.Store.
 func (s *Store) Find(ctx context.Context, by carts.Selector, now time.Time) (*carts.Stored, error) {
-	switch {
-	case by.TokenHash != nil:
+	if by.TokenHash != nil {
 		return one(read(ctx, s.pool, cartByToken, by.TokenHash, now))
-	case by.UserID != uuid.Nil:
-		return one(read(ctx, s.pool, cartByUser, by.UserID, now))
 	}
-	return one(read(ctx, s.pool, cartByID, by.ID, now))
+	return one(read(ctx, s.pool, cartByUser, by.UserID))
 }
 
 // FindByUsers implements carts.Store.
