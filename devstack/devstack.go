@@ -41,7 +41,7 @@ type Options struct {
 	// RequireReal refuses the in-process stand-ins for Redis and RabbitMQ, and
 	// ignores the URLs in the environment.
 	RequireReal bool
-	// Ephemeral trades durability for speed: for data nobody will miss.
+	// Ephemeral trades durability for speed, and begins each start empty.
 	Ephemeral bool
 }
 

@@ -74,10 +74,23 @@ func newPlace(ctx context.Context, o Options, say sayFunc) (*place, error) {
 	if err := p.takeLock(ctx, say); err != nil {
 		return nil, err
 	}
-	if err := p.prepare(dir); err != nil {
+	if err := errors.Join(p.empty(), p.prepare(dir)); err != nil {
 		return nil, errors.Join(err, p.unlock())
 	}
 	return p, nil
+}
+
+// empty deletes what an ephemeral stack left: written without care for a crash,
+// it cannot be relied upon.
+func (p *place) empty() error {
+	if !p.opts.Ephemeral {
+		return nil
+	}
+	var errs []error
+	for _, data := range []string{"postgres", "postgres.new", "mongodb", "redis", "rabbitmq"} {
+		errs = append(errs, os.RemoveAll(filepath.Join(p.root, data)))
+	}
+	return errors.Join(errs...)
 }
 
 func (p *place) prepare(dir string) (err error) {
