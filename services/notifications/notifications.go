@@ -108,7 +108,7 @@ type Config struct {
 	PublicURL   string        // of the shop's web pages, for links: https://shop.example
 	From        string        // sender of all e-mails: "TechMart <shop@techmart.example>"
 	ShopName    string        // as it stands in e-mails; empty means TechMart
-	SendTimeout time.Duration // bounds one attempt; 0 means 30 s
+	SendTimeout time.Duration // bounds one attempt; 0 means 45 s
 }
 
 // Deps is what a Service needs.
@@ -132,7 +132,7 @@ type Service struct {
 	render      *renderer
 }
 
-const defaultSendTimeout = 30 * time.Second
+const defaultSendTimeout = 45 * time.Second
 
 // New makes a Service; it fails for a configuration that cannot work, with all its faults.
 func New(d Deps) (*Service, error) {
