@@ -205,4 +205,3 @@ func newInventoryAdjustment(a *products.Adjustment) *model.InventoryAdjustment {
 	}
 	return out
 }
-

@@ -75,10 +75,16 @@ const (
 	defaultValue  = "Default Title"
 )
 
+// Row says where something stands in a file that was read.
+type Row struct {
+	Line  int   // physical line that the row begins on, from 1
+	lines []int // of each cell
+}
+
 // Product is what the rows of one Handle say. The fields of a column that the file does not have are
 // empty; see [Reader.Has].
 type Product struct {
-	Line       int // physical line of its first row, from 1
+	Row
 	Handle     string
 	Title      string
 	Body       string // HTML
@@ -97,7 +103,7 @@ type Product struct {
 
 // Variant is what one row says of a variant.
 type Variant struct {
-	Line           int
+	Row
 	Options        []string // one value for each of the product's options
 	SKU            string
 	Grams          *int
@@ -111,7 +117,7 @@ type Variant struct {
 
 // Image is what one row says of a picture.
 type Image struct {
-	Line     int
+	Row
 	Src      string
 	Position int // 0 where the file says none
 	Alt      string

@@ -13,8 +13,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxRows bounds the rows of one product; a product has at most 100 variants and 20 pictures.
-const maxRows = 1000
+// Bounds of one product; a product has at most 100 variants and 20 pictures.
+const (
+	maxRows = 1000
+	maxSize = 4 << 20 // bytes
+)
 
 // Reader reads products from a CSV file.
 type Reader struct {
@@ -126,6 +129,14 @@ func (r *Reader) Name(c Column) string {
 	return string(c)
 }
 
+// Line gives the physical line of a column's cell in a row.
+func (r *Reader) Line(row Row, c Column) int {
+	if i, ok := r.columns[c]; ok && i < len(row.lines) {
+		return row.lines[i]
+	}
+	return row.Line
+}
+
 // Metafields gives the file's metafield columns, in their order.
 func (r *Reader) Metafields() []Metafield {
 	var all []Metafield
@@ -145,16 +156,19 @@ func (r *Reader) Next() (*Product, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Product{Handle: next.handle, Line: next.line, Published: true}
-	described := next.fault == nil
+	p := &Product{Row: Row{next.line, next.lines}, Handle: next.handle, Published: true}
+	described, full := next.fault == nil, false
 	r.begin(p, next)
-	for rows := 1; ; rows++ {
+	for rows, size := 1, 0; ; rows++ {
+		size += next.size()
 		switch {
+		case full:
+		case rows > maxRows, size > maxSize:
+			full = true
+			p.Faults = append(p.Faults, Fault{Line: next.line, Reason: fmt.Sprintf("a product has at most %d rows and 4 MiB", maxRows)})
 		case next.fault != nil:
 			p.Faults = append(p.Faults, *next.fault)
-		case rows == maxRows+1:
-			r.fault(p, next.record, Handle, fmt.Sprintf("a product has at most %d rows", maxRows))
-		case described && rows <= maxRows:
+		case described:
 			r.add(p, next.record, rows == 1)
 		}
 		if p.Handle == "" {
@@ -181,6 +195,15 @@ type row struct {
 	line   int
 	handle string // as far as it can be made out
 	fault  *Fault // what makes the row unreadable
+}
+
+// size gives the bytes of the row's text.
+func (r *row) size() int {
+	n := 0
+	for _, cell := range r.cells {
+		n += len(cell)
+	}
+	return n
 }
 
 // row gives the next row.
@@ -254,7 +277,7 @@ func (r *Reader) add(p *Product, rec record, first bool) {
 	}
 	if src := r.cell(rec, ImageSrc); src != "" {
 		p.Images = append(p.Images, Image{
-			Line: rec.lines[0], Src: src, Alt: r.cell(rec, ImageAlt),
+			Row: Row{rec.lines[0], rec.lines}, Src: src, Alt: r.cell(rec, ImageAlt),
 			Position: r.count(p, rec, ImagePosition), Width: r.count(p, rec, ImageWidth), Height: r.count(p, rec, ImageHeight),
 		})
 	}
@@ -267,7 +290,7 @@ func (r *Reader) describe(p *Product, rec record) {
 	p.Vendor = r.cell(rec, Vendor)
 	p.Type = r.cell(rec, Type)
 	p.Category = r.cell(rec, Category)
-	p.Tags = split(r.cell(rec, Tags), ",")
+	p.Tags = splitTags(r.cell(rec, Tags))
 	switch published := strings.ToLower(r.cell(rec, Published)); published {
 	case "true", "yes", "1", "":
 	case "false", "no", "0":
@@ -299,7 +322,7 @@ func (r *Reader) describe(p *Product, rec record) {
 
 func (r *Reader) addVariant(p *Product, rec record) {
 	v := Variant{
-		Line:  rec.lines[0],
+		Row:   Row{rec.lines[0], rec.lines},
 		SKU:   unquoteNumber(r.cell(rec, SKU)),
 		Price: r.cell(rec, Price), CompareAtPrice: r.cell(rec, CompareAtPrice),
 		Barcode: unquoteNumber(r.cell(rec, Barcode)),
@@ -393,11 +416,7 @@ func (r *Reader) count(p *Product, rec record, c Column) int {
 }
 
 func (r *Reader) fault(p *Product, rec record, c Column, reason string) {
-	line := rec.lines[0]
-	if i, ok := r.columns[c]; ok && i < len(rec.lines) {
-		line = rec.lines[i]
-	}
-	p.Faults = append(p.Faults, Fault{Line: line, Column: r.Name(c), Reason: reason})
+	p.Faults = append(p.Faults, Fault{Line: r.Line(Row{rec.lines[0], rec.lines}, c), Column: r.Name(c), Reason: reason})
 }
 
 // wholeNumber reads an integer of at most nine digits, also as spreadsheets write it: "12.0".
@@ -409,18 +428,58 @@ func wholeNumber(text string) (int, bool) {
 
 // unquoteNumber takes away the apostrophe that keeps a spreadsheet from changing an article number.
 func unquoteNumber(text string) string {
-	if rest, ok := strings.CutPrefix(text, "'"); ok && rest != "" && strings.Trim(rest, "0123456789") == "" {
+	rest, ok := strings.CutPrefix(text, "'")
+	if ok && rest != "" && (rest[0] == '\'' || strings.Trim(rest, "0123456789") == "") {
 		return rest
 	}
 	return text
 }
 
-func split(text, by string) []string {
-	var parts []string
-	for part := range strings.SplitSeq(text, by) {
-		if part = strings.TrimSpace(part); part != "" {
-			parts = append(parts, part)
+// quoteNumber writes a text that unquoteNumber would change so that it does not.
+func quoteNumber(text string) string {
+	if unquoteNumber(text) != text {
+		return "'" + text
+	}
+	return text
+}
+
+// splitTags divides tags at commas; a tag in quotation marks may have commas in it.
+func splitTags(text string) []string {
+	var tags []string
+	var tag strings.Builder
+	inQuotes := false
+	end := func() {
+		if t := strings.TrimSpace(tag.String()); t != "" {
+			tags = append(tags, t)
+		}
+		tag.Reset()
+	}
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inQuotes && c == '"' && i+1 < len(text) && text[i+1] == '"':
+			tag.WriteByte(c)
+			i++
+		case inQuotes && c == '"':
+			inQuotes = false
+		case !inQuotes && c == '"' && strings.TrimSpace(tag.String()) == "" && strings.Count(text[i:], `"`) > 1:
+			inQuotes = true
+		case !inQuotes && c == ',':
+			end()
+		default:
+			tag.WriteByte(c)
 		}
 	}
-	return parts
+	end()
+	return tags
+}
+
+// joinTags writes tags so that splitTags reads them back.
+func joinTags(tags []string) string {
+	quoted := make([]string, len(tags))
+	for i, t := range tags {
+		if quoted[i] = t; strings.Contains(t, ",") || strings.HasPrefix(t, `"`) {
+			quoted[i] = `"` + strings.ReplaceAll(t, `"`, `""`) + `"`
+		}
+	}
+	return strings.Join(quoted, ", ")
 }

@@ -85,7 +85,7 @@ func (w *Writer) describe(row []string, p *Product) error {
 	w.set(row, Vendor, p.Vendor)
 	w.set(row, Category, p.Category)
 	w.set(row, Type, p.Type)
-	w.set(row, Tags, strings.Join(p.Tags, ", "))
+	w.set(row, Tags, joinTags(p.Tags))
 	w.set(row, Published, strings.ToUpper(strconv.FormatBool(p.Published)))
 	w.set(row, Status, p.Status)
 	for i, name := range p.Options {
@@ -111,10 +111,10 @@ func (w *Writer) variant(row []string, p *Product, v *Variant) error {
 	if len(p.Options) == 0 {
 		w.set(row, Option1Value, defaultValue)
 	}
-	w.set(row, SKU, v.SKU)
+	w.set(row, SKU, quoteNumber(v.SKU))
 	w.set(row, Price, v.Price)
 	w.set(row, CompareAtPrice, v.CompareAtPrice)
-	w.set(row, Barcode, v.Barcode)
+	w.set(row, Barcode, quoteNumber(v.Barcode))
 	w.set(row, VariantImage, v.Image)
 	if v.Grams != nil {
 		w.set(row, Grams, strconv.Itoa(*v.Grams))
