@@ -49,7 +49,6 @@ type MailServer struct {
 	taken  []Mail
 	tries  int
 	answer func(try int) error
-	news   chan struct{} // closed and replaced at each try
 }
 
 // Vanish, as an answer, makes the server take the message and drop the connection without saying so.
@@ -64,7 +63,7 @@ func Refusal(code int, message string) error {
 // nil, and a nil answer, take the message. configure, where given, changes the server before it starts.
 func NewMailServer(t testing.TB, answer func(try int) error, configure ...func(*smtp.Server)) *MailServer {
 	t.Helper()
-	m := &MailServer{answer: answer, news: make(chan struct{})}
+	m := &MailServer{answer: answer}
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		return &session{server: m, conn: c}, nil
 	}))
@@ -104,25 +103,6 @@ func (m *MailServer) Tries() int {
 	return m.tries
 }
 
-// Wait waits until the server was offered n messages.
-func (m *MailServer) Wait(t testing.TB, n int) {
-	t.Helper()
-	deadline := time.After(30 * time.Second)
-	for {
-		m.mu.Lock()
-		tries, news := m.tries, m.news
-		m.mu.Unlock()
-		if tries >= n {
-			return
-		}
-		select {
-		case <-news:
-		case <-deadline:
-			t.Fatalf("the mail server was offered %d messages, want %d", tries, n)
-		}
-	}
-}
-
 type session struct {
 	server    *MailServer
 	conn      *smtp.Conn
@@ -160,8 +140,6 @@ func (m *MailServer) offer(offered Mail) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.tries++
-	close(m.news)
-	m.news = make(chan struct{})
 	var answer error
 	if m.answer != nil {
 		answer = m.answer(m.tries)

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func inboxes(t *testing.T, s notifications.Store) {
 		t.Fatal(err)
 	}
 	for q, want := range wanted {
-		if !equal(ids(got[q]), ids(want)) {
+		if !slices.Equal(ids(got[q]), ids(want)) {
 			t.Errorf("%+v: %v, want %v", q, ids(got[q]), ids(want))
 		}
 	}
@@ -79,7 +80,7 @@ func markedRead(t *testing.T, s notifications.Store) {
 	mark := func(what string, ids []uuid.UUID, want notifications.MarkResult) {
 		t.Helper()
 		got, err := s.MarkRead(t.Context(), ada, ids, epoch)
-		if err != nil || got.Marked != want.Marked || got.Unread != want.Unread || !equal(got.Missing, want.Missing) {
+		if err != nil || got.Marked != want.Marked || got.Unread != want.Unread || !slices.Equal(got.Missing, want.Missing) {
 			t.Errorf("%s: %+v, %v; want %+v", what, got, err, want)
 		}
 	}

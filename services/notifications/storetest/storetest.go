@@ -3,6 +3,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -176,7 +177,7 @@ func listed(t *testing.T, s notifications.Store) {
 			}
 		}
 	}
-	reverse(all)
+	slices.Reverse(all)
 	var deadOnly []uuid.UUID
 	for _, id := range all {
 		if dead[id] {
@@ -192,11 +193,11 @@ func listed(t *testing.T, s notifications.Store) {
 		"both":         {[]notifications.Status{notifications.Dead, notifications.Pending, notifications.Dead}, all},
 		"none of them": {[]notifications.Status{notifications.Sent}, nil},
 	} {
-		if got := walk(t, s, c.statuses, false); !equal(got, c.want) {
+		if got := walk(t, s, c.statuses, false); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 		backward := walk(t, s, c.statuses, true)
-		if reverse(backward); !equal(backward, c.want) {
+		if slices.Reverse(backward); !slices.Equal(backward, c.want) {
 			t.Errorf("%s backward: %v, want %v", name, backward, c.want)
 		}
 	}
@@ -242,22 +243,4 @@ func stale(t *testing.T, s notifications.Store) {
 			t.Errorf("call %d: %d, %v; want %d", i+1, n, err, want)
 		}
 	}
-}
-
-func reverse(ids []uuid.UUID) {
-	for i, j := 0, len(ids)-1; i < j; i, j = i+1, j-1 {
-		ids[i], ids[j] = ids[j], ids[i]
-	}
-}
-
-func equal(a, b []uuid.UUID) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
