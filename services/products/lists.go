@@ -15,7 +15,8 @@ const (
 	maxFilterValues = 100
 	maxFilters      = 20
 	maxRelated      = 20
-	maxRating       = 50 // tenths of a star
+	minRating       = 10 // tenths of a star
+	maxRating       = 50
 )
 
 // Where is a filter as a client gave it.
@@ -65,7 +66,7 @@ func (s *Service) filter(ctx context.Context, w Where) (Filter, error) {
 	if f.PriceMin != nil && f.PriceMax != nil && *f.PriceMin > *f.PriceMax {
 		bad("The lower bound is above the upper one.", "price")
 	}
-	if f.RatingMin < 0 || f.RatingMin > maxRating {
+	if f.RatingMin != 0 && (f.RatingMin < minRating || f.RatingMin > maxRating) {
 		bad("Stars are 1 to 5.", "ratingAtLeast")
 	}
 	if err := c.Err(); err != nil {

@@ -29,16 +29,25 @@ type Change struct {
 	Attributes      []Attribute
 	Tags            []string
 	Status          *Status
+	Faults          error // what was wrong with the input before it came here, reported with the rest
 }
 
-// Create adds a product: of p what staff may say is taken, ids of variants and derived values are
-// not. A key other than "" makes the call safe to repeat. It fails with what [Product] rules
-// break, TAKEN at slug or a SKU, NOT_FOUND at categoryId, and IDEMPOTENCY_REUSED.
-func (s *Service) Create(ctx context.Context, p *Product, key string) (*Product, error) {
+// NewProduct is a product to add. Of Content what staff may say is taken: ids of variants and
+// derived values are not.
+type NewProduct struct {
+	Content        Product
+	IdempotencyKey string // makes the call safe to repeat; "" for none
+	Faults         error  // what was wrong with the input before it came here, reported with the rest
+}
+
+// Create adds a product. It fails with what breaks the rules of its fields, TAKEN at slug or a SKU,
+// NOT_FOUND at categoryId, and IDEMPOTENCY_REUSED.
+func (s *Service) Create(ctx context.Context, in NewProduct) (*Product, error) {
 	v := viewer.FromContext(ctx)
 	if err := v.Require(viewer.CatalogWrite); err != nil {
 		return nil, err
 	}
+	p, key := &in.Content, in.IdempotencyKey
 	hash, err := hashOf(p)
 	if err != nil {
 		return nil, err
@@ -47,7 +56,7 @@ func (s *Service) Create(ctx context.Context, p *Product, key string) (*Product,
 	if utf8.RuneCountInString(key) > maxKey {
 		err = errors.Join(errs.At(errs.TooLong, "It has more than 255 characters.", "idempotencyKey"), err)
 	}
-	if err != nil {
+	if err = errors.Join(in.Faults, err); err != nil {
 		return nil, err
 	}
 	if key == "" {
@@ -170,6 +179,7 @@ func (s *Service) Update(ctx context.Context, id uuid.UUID, expectedVersion int,
 // apply changes p and checks the result.
 func (s *Service) apply(p *Product, ch Change) error {
 	var c errs.Collector
+	c.Merge(ch.Faults)
 	set(&p.Title, ch.Title)
 	set(&p.Slug, ch.Slug)
 	set(&p.Vendor, ch.Vendor)
