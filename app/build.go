@@ -19,6 +19,7 @@ import (
 	notificationspostgres "github.com/techmart/techmart/services/notifications/postgres"
 	"github.com/techmart/techmart/services/notifications/smtp"
 	"github.com/techmart/techmart/services/orders"
+	"github.com/techmart/techmart/services/orders/jobs"
 	orderspostgres "github.com/techmart/techmart/services/orders/postgres"
 	"github.com/techmart/techmart/services/page"
 	"github.com/techmart/techmart/services/payments"
@@ -81,8 +82,12 @@ func (a *App) build(o Options) error {
 	if err != nil {
 		return err
 	}
+	queue, err := jobs.NewClient(a.pool("orders"), a.log)
+	if err != nil {
+		return err
+	}
 	s.Orders, err = orders.New(orders.Deps{
-		Store: orderspostgres.New(a.pool("orders")), Carts: orderCarts{s}, Inventory: orderInventory{s},
+		Store: orderspostgres.New(a.pool("orders"), queue), Carts: orderCarts{s}, Inventory: orderInventory{s},
 		Payments: s.Payments.ForOrders(), Customers: orderCustomers{s}, Signals: a.hub, Config: terms, Clock: o.Clock, Log: a.log,
 	})
 	if err != nil {

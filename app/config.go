@@ -150,17 +150,20 @@ func known(name string) bool {
 	return false
 }
 
-// Set gives a setting a value that did not come from the environment.
-func (c *Config) Set(field *string, value, origin string) {
-	*field = value
+// Default gives a text setting a value where the environment gives it none. origin says where the
+// value comes from.
+func (c *Config) Default(field *string, value, origin string) {
 	v := reflect.ValueOf(c).Elem()
 	for _, f := range reflect.VisibleFields(v.Type()) {
-		if f.Tag.Get("env") != "" && v.FieldByIndex(f.Index).Addr().Interface() == any(field) {
-			if c.origins == nil {
-				c.origins = make(map[string]string)
-			}
-			c.origins[Prefix+f.Tag.Get("env")] = origin
+		tag := f.Tag.Get("env")
+		if tag == "" || v.FieldByIndex(f.Index).Addr().Interface() != any(field) || c.origins[Prefix+tag] != "" {
+			continue
 		}
+		if c.origins == nil {
+			c.origins = make(map[string]string)
+		}
+		*field = value
+		c.origins[Prefix+tag] = origin
 	}
 }
 

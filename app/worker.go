@@ -14,6 +14,8 @@ import (
 	"github.com/techmart/techmart/services/money"
 	notificationsrabbitmq "github.com/techmart/techmart/services/notifications/rabbitmq"
 	"github.com/techmart/techmart/services/orders"
+	"github.com/techmart/techmart/services/orders/jobs"
+	orderspostgres "github.com/techmart/techmart/services/orders/postgres"
 	"github.com/techmart/techmart/services/payments"
 )
 
@@ -63,6 +65,22 @@ func (a *App) relay(domain string, publish func(context.Context, []outbox.Event)
 	return &outbox.Relay{Pool: a.pool(domain), Schema: domain, Publish: publish, Log: a.log}
 }
 
+// settle drives orders until ctx ends, and then lets those under way end.
+func (a *App) settle(ctx context.Context) error {
+	w, err := jobs.NewWorker(a.pool("orders"), a.Services.Orders, jobs.Config{Settlers: a.config.OrderWorkers, Shippers: a.config.OrderWorkers, Log: a.log})
+	if err != nil {
+		return err
+	}
+	// Its own context: the end of ctx must not cut jobs off.
+	if err := w.Start(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.config.ShutdownGrace)
+	defer cancel()
+	return w.Stop(closing)
+}
+
 // publish sends events to whoever is bound to them, and then tells the subscribers of orders.
 func (a *App) publish(ctx context.Context, events []outbox.Event) error {
 	messages := make([]rabbitmq.Message, len(events))
@@ -79,7 +97,7 @@ func (a *App) publish(ctx context.Context, events []outbox.Event) error {
 		return err
 	}
 	for _, e := range events {
-		if e.Source != orders.Source {
+		if e.Source != orderspostgres.Source {
 			continue
 		}
 		if err := a.Services.Orders.Announce(ctx, e.Data); err != nil { // lost signals lose no data
@@ -122,9 +140,9 @@ func (a *App) chores(ctx context.Context, group *errgroup.Group) {
 		do    func(context.Context) (int, error)
 	}{
 		{"purge carts", time.Hour, s.Carts.Purge},
+		// two hours are more than any delay between two attempts
+		{"resume e-mails", 10 * time.Minute, func(ctx context.Context) (int, error) { return s.Notifications.ResumeEmails(ctx, 2*time.Hour) }},
 		{"purge sessions and tokens", time.Hour, func(ctx context.Context) (int, error) { return s.Users.PurgeExpired(ctx, 10_000) }},
-		{"purge keys of orders", time.Hour, s.Orders.Purge},
-		{"take up orders that do not move", time.Minute, func(ctx context.Context) (int, error) { return s.Orders.Sweep(ctx, 5*time.Minute) }},
 		{"resolve payments without an answer", time.Minute, func(ctx context.Context) (int, error) {
 			return s.Payments.ResolvePending(ctx, time.Minute, 100)
 		}},

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/techmart/techmart/app"
+	"github.com/techmart/techmart/devstack"
+)
+
+type devCommand struct {
+	Data string `default:".data" type:"path" help:"Directory of all data."`
+}
+
+// Bounds of starting and stopping the private servers.
+const stackStop = 30 * time.Second
+
+// Run serves everything from private servers until ctx ends.
+func (d *devCommand) Run(ctx context.Context, p *program) (err error) {
+	ctx, cancel := withParent(ctx)
+	defer cancel()
+	say := &progress{out: p.out, began: time.Now()}
+	c, err := app.Load(p.environ)
+	if err != nil {
+		return err
+	}
+	// The address first: a taken port is told before anything starts.
+	l, err := app.Listen(ctx, c.HTTPAddr)
+	if err != nil {
+		return err
+	}
+	defer l.Close() //nolint:errcheck // serving closes it, too
+	say.line("starting the servers; data is in " + d.Data)
+	stack, err := devstack.Start(ctx, devstack.Options{Dir: d.Data, Progress: say.line})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		say.line("stopping the servers")
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stackStop)
+		defer cancel()
+		err = errors.Join(err, stack.Close(closing))
+	}()
+	if err := d.configure(&c, stack, l.Addr().String()); err != nil {
+		return err
+	}
+	a, err := app.New(ctx, c, app.Options{Demo: app.DemoAccounts()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, shut(ctx, a, c)) }()
+	say.line("preparing the stores")
+	if err := a.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := a.Seed(ctx, 1, say.line); err != nil {
+		return err
+	}
+	say.line(fmt.Sprintf("ready after %.1f s", time.Since(say.began).Seconds()))
+	welcome(p.out, "http://"+l.Addr().String())
+	return a.Run(ctx, app.Parts{API: l, Worker: true})
+}
+
+// configure fills in what the environment leaves open.
+func (d *devCommand) configure(c *app.Config, stack *devstack.Stack, address string) error {
+	secrets, err := readSecrets(filepath.Join(d.Data, "secrets"))
+	if err != nil {
+		return err
+	}
+	for _, s := range []struct {
+		field  *string
+		value  string
+		origin string
+	}{
+		{&c.Mode, app.Development, "dev"},
+		{&c.PublicURL, "http://" + address, "dev"},
+		{&c.LogFormat, "text", "dev"},
+		{&c.PostgresURL, stack.PostgresURL, "dev"},
+		{&c.MongoURL, stack.MongoURL, "dev"},
+		{&c.RedisURL, stack.RedisURL, "dev"},
+		{&c.RabbitURL, stack.RabbitURL, "dev"},
+		{&c.TokenKeys, secrets.TokenKeys, "secrets file"},
+		{&c.CursorSecret, secrets.CursorSecret, "secrets file"},
+	} {
+		c.Default(s.field, s.value, s.origin)
+	}
+	c.ShowBackendCalls = true
+	return nil
+}
+
+// progress shows what is being done, one line each. It may be called from many goroutines.
+type progress struct {
+	mu    sync.Mutex
+	out   io.Writer
+	began time.Time
+}
+
+func (p *progress) line(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintf(p.out, "%6.1fs  %s\n", time.Since(p.began).Seconds(), text)
+}
+
+// welcome says where everything is.
+func welcome(out io.Writer, base string) {
+	fmt.Fprintf(out, `
+  TechMart is running. Ctrl-C stops it.
+
+  playground   %[1]s/playground
+  graph        %[1]s/graphql
+  mailbox      %[1]s/dev/mailbox
+  health       %[1]s/readyz
+
+  demo accounts (password %[2]s)
+`, base, app.DemoPassword)
+	for _, a := range app.DemoAccounts() {
+		fmt.Fprintf(out, "    %-30s %s\n", a.Email, a.Role)
+	}
+	fmt.Fprintf(out, `
+  a first query:
+
+    curl -s %[1]s/graphql -H 'Content-Type: application/json' -d '{"query":"{ products(first: 3) { nodes { title slug variants(first: 1) { sku price { amount currencyCode } } } totalCount } }"}'
+
+`, base)
+}
+
+// parentCheck is how often the parent is looked for.
+const parentCheck = time.Second
+
+// withParent gives a context that also ends when the process that started this one does, so that
+// nothing stays behind a terminal or a make that was killed.
+func withParent(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	parent := os.Getppid()
+	if parent <= 1 { // started by init, or detached on purpose
+		return ctx, cancel
+	}
+	go func() {
+		ticker := time.NewTicker(parentCheck)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				if os.Getppid() != parent {
+					cancel()
+					return
+				}
+			}
+		}
+	}()
+	return ctx, cancel
+}

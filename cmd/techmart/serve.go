@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"text/tabwriter"
+
+	"github.com/techmart/techmart/app"
+)
+
+type serveCommand struct {
+	WithWorker bool `help:"Do the work that is queued, too: one process for a small shop."`
+}
+
+// Run answers requests until ctx ends.
+func (s *serveCommand) Run(ctx context.Context, p *program) error {
+	return p.with(ctx, func(a *app.App, c app.Config) error {
+		l, err := app.Listen(ctx, c.HTTPAddr)
+		if err != nil {
+			return err
+		}
+		a.Log().InfoContext(ctx, "serving", "address", l.Addr().String(), "worker", s.WithWorker)
+		return a.Run(ctx, app.Parts{API: l, Worker: s.WithWorker})
+	})
+}
+
+type workerCommand struct{}
+
+// Run does queued work until ctx ends.
+func (*workerCommand) Run(ctx context.Context, p *program) error {
+	return p.with(ctx, func(a *app.App, _ app.Config) error {
+		a.Log().InfoContext(ctx, "working")
+		return a.Run(ctx, app.Parts{Worker: true})
+	})
+}
+
+type migrateCommand struct {
+	Up     migrateUp     `cmd:"" default:"1" help:"Apply what is missing (the default)."`
+	Status migrateStatus `cmd:"" help:"Show what is applied."`
+}
+
+type migrateUp struct{}
+
+// Run migrates.
+func (*migrateUp) Run(ctx context.Context, p *program) error {
+	return p.with(ctx, func(a *app.App, _ app.Config) error {
+		if err := a.Migrate(ctx); err != nil {
+			return err
+		}
+		fmt.Fprintln(p.out, "The stores are up to date.")
+		return nil
+	})
+}
+
+type migrateStatus struct{}
+
+// Run shows each migration.
+func (*migrateStatus) Run(ctx context.Context, p *program) error {
+	return p.with(ctx, func(a *app.App, _ app.Config) error {
+		list, err := a.MigrationStatus(ctx)
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
+		for _, m := range list {
+			state := "missing"
+			if m.Applied {
+				state = "applied"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\n", m.Domain, m.Name, state)
+		}
+		return w.Flush()
+	})
+}
+
+type configCommand struct{}
+
+// Run shows the settings, and what is wrong with them.
+func (*configCommand) Run(p *program) error {
+	c, err := app.Load(p.environ)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "SETTING\tVALUE\tORIGIN\tMEANING")
+	for _, s := range c.Settings() {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Name, s.Value, s.Origin, s.Doc)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := c.Validate(); err != nil {
+		fmt.Fprintf(p.out, "\nNot ready to serve:\n%v\n", err)
+	}
+	return nil
+}
+
+type versionCommand struct{}
+
+// Run shows from what the program was built.
+func (*versionCommand) Run(p *program) error {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		fmt.Fprintln(p.out, "techmart (unknown build)")
+		return nil
+	}
+	revision, state := "unknown revision", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			state = ", modified"
+		}
+	}
+	fmt.Fprintf(p.out, "techmart %s (%s%s, %s)\n", info.Main.Version, revision, state, info.GoVersion)
+	return nil
+}
