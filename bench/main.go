@@ -30,7 +30,7 @@ const (
 )
 
 func main() {
-	var o options
+	var o settings
 	flag.DurationVar(&o.duration, "duration", 5*time.Second, "how long each scenario runs at each concurrency; at most a minute")
 	flag.IntVar(&o.scale, "scale", 1, "how large the demo data is")
 	flag.StringVar(&o.concurrency, "concurrency", "1,16,64", "how many requests at once, separated by commas; each at most 256")
@@ -44,7 +44,7 @@ func main() {
 	}
 }
 
-type options struct {
+type settings struct {
 	duration    time.Duration
 	scale       int
 	concurrency string
@@ -52,7 +52,7 @@ type options struct {
 }
 
 // levels reads the concurrencies.
-func (o options) levels() ([]int, error) {
+func (o settings) levels() ([]int, error) {
 	var levels []int
 	for text := range strings.SplitSeq(o.concurrency, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(text))
@@ -64,7 +64,7 @@ func (o options) levels() ([]int, error) {
 	return levels, nil
 }
 
-func bench(ctx context.Context, o options) error {
+func bench(ctx context.Context, o settings) error {
 	levels, err := o.levels()
 	if err != nil {
 		return err

@@ -37,7 +37,8 @@ func startServers(ctx context.Context, dir string, stack *devstack.Stack, scale 
 		return nil, err
 	}
 	env := append(os.Environ(),
-		"TECHMART_ENV=development",
+		"TECHMART_MODE=development",
+		"TECHMART_SHOW_BACKEND_CALLS=true",
 		"TECHMART_HTTP_ADDR="+addr,
 		"TECHMART_POSTGRES_URL="+stack.PostgresURL,
 		"TECHMART_MONGODB_URL="+stack.MongoURL,
@@ -45,7 +46,7 @@ func startServers(ctx context.Context, dir string, stack *devstack.Stack, scale 
 		"TECHMART_RABBITMQ_URL="+stack.RabbitURL,
 		"TECHMART_LOG_LEVEL=warn",
 		"TECHMART_CURSOR_SECRET="+secret(),
-		"TECHMART_SIGNING_KEYS="+secret(),
+		"TECHMART_TOKEN_KEYS="+secret(),
 	)
 	command := func(args ...string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, binary, args...)
