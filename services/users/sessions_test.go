@@ -122,6 +122,30 @@ func TestSignInMakesHashAnew(t *testing.T) {
 	}
 }
 
+// Several sign-ins at once find the hash outdated: one makes it anew, and none is refused for it.
+func TestSignInMakesHashAnewParallel(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	e.account("ada@example.com")
+	s := e.service(func(d *users.Deps) {
+		d.Passwords = users.NewHasher(users.HasherConfig{MemoryKiB: 128, Iterations: 1, Concurrent: 8})
+	})
+	failures, start := make(chan error), make(chan struct{})
+	for range 6 {
+		go func() {
+			<-start
+			_, err := s.SignIn(t.Context(), users.Credentials{Email: "ada@example.com", Password: password})
+			failures <- err
+		}()
+	}
+	close(start)
+	for range 6 {
+		if err := <-failures; err != nil {
+			t.Errorf("one of six at once: %v", err)
+		}
+	}
+}
+
 func TestSignInMergesCart(t *testing.T) {
 	t.Parallel()
 	e := setup(t)
