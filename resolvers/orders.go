@@ -174,7 +174,7 @@ func findVariant(ctx context.Context, id uuid.UUID) (*model.ProductVariant, erro
 	if err != nil || !found {
 		return nil, err
 	}
-	return newVariant(v), nil
+	return newVariant(v.Product, v.Variant), nil
 }
 
 // orderNodes are the look-ups of this domain for node(id).

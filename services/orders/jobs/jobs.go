@@ -33,16 +33,28 @@ const (
 	queueUpkeep = "orders_upkeep"
 )
 
-// Migrate creates River's tables, or brings them up to date. It may run in many processes one after another.
+// migrateLock is the advisory lock of Migrate.
+const migrateLock = 7_205_759_403
+
+// Migrate creates River's tables, or brings them up to date. Many processes may call it at once: one migrates, the others
+// wait for it.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
-	m, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: Schema})
+	m, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: Schema, Logger: quiet(nil)})
 	if err != nil {
 		return fmt.Errorf("jobs: %w", err)
 	}
-	if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return fmt.Errorf("jobs: migrate: %w", err)
-	}
-	return nil
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(migrateLock)); err != nil {
+			return err
+		}
+		if _, err := m.MigrateTx(ctx, tx, rivermigrate.DirectionUp, nil); err != nil {
+			return fmt.Errorf("jobs: migrate: %w", err)
+		}
+		return nil
+	})
 }
 
 // live are the states of jobs that are still to end; one job of a kind for the same thing is in them.
