@@ -43,6 +43,10 @@ type Options struct {
 	RequireReal bool
 	// Ephemeral trades durability for speed, and begins each start empty.
 	Ephemeral bool
+
+	// ifFree makes Start fail with errInUse at once when another stack runs in
+	// Dir, instead of waiting for its end.
+	ifFree bool
 }
 
 // Stack is a running set of servers, by URL.

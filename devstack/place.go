@@ -165,6 +165,8 @@ func defaultCache(root bool) (string, error) {
 	return filepath.Join(dir, "techmart"), nil
 }
 
+var errInUse = errors.New("another stack is running there")
+
 // takeLock makes this the only stack of its directory. The servers inherit the
 // lock, so it is free only when all of them are gone.
 func (p *place) takeLock(ctx context.Context, say sayFunc) error {
@@ -181,6 +183,10 @@ func (p *place) takeLock(ctx context.Context, say sayFunc) error {
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			f.Close()
 			return fmt.Errorf("cannot lock %s: %w", f.Name(), err)
+		}
+		if p.opts.ifFree {
+			f.Close()
+			return errInUse
 		}
 		if !waited {
 			say("waiting for the servers of an earlier start to stop")

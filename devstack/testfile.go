@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 )
 
@@ -115,11 +116,11 @@ func Running(dir string) bool {
 // StartForTest starts a throw-away stack of real servers in the first of
 // testDir's numbered directories that is not in use.
 func StartForTest(ctx context.Context, testDir string, progress func(string)) (*Stack, error) {
-	for n := 0; ; n++ {
-		dir := filepath.Join(testDir, "own-"+string(rune('a'+n%26)))
-		if n < 26 && Running(dir) {
-			continue
+	for n := 1; ; n++ {
+		s, err := Start(ctx, Options{Dir: filepath.Join(testDir, "own-"+strconv.Itoa(n)),
+			Progress: progress, RequireReal: true, Ephemeral: true, ifFree: true})
+		if !errors.Is(err, errInUse) {
+			return s, err
 		}
-		return Start(ctx, Options{Dir: dir, Progress: progress, RequireReal: true, Ephemeral: true})
 	}
 }

@@ -56,7 +56,7 @@ func TestRunPassesServersAndExitCode(t *testing.T) {
 	if strings.TrimSpace(string(out)) != "4" || cmd.ProcessState.ExitCode() != 3 {
 		t.Errorf("printed %q and ended with %v", out, err)
 	}
-	if devstack.Running(filepath.Join(dir, ".data", "test", "own-a")) {
+	if devstack.Running(filepath.Join(dir, ".data", "test", "own-1")) {
 		t.Error("servers were left running")
 	}
 }
