@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/techmart/techmart/dataloaders"
+	"github.com/techmart/techmart/devstack/stacktest"
 	"github.com/techmart/techmart/graph/generated"
 	"github.com/techmart/techmart/graph/model"
 	"github.com/techmart/techmart/services/notifications"
@@ -70,7 +71,7 @@ func (g *notificationsGraph) must(t *testing.T, document string, answer any, var
 
 func notificationsService(t *testing.T) *notifications.Service {
 	t.Helper()
-	store, _ := notificationstest.Open(t)
+	store, _ := notificationstest.Open(t, stacktest.Postgres(t))
 	service, err := notifications.New(notifications.Deps{Store: store, Sender: &mailbox.Sender{Store: store, Clock: time.Now},
 		Log:    slog.New(slog.DiscardHandler),
 		Config: notifications.Config{PublicURL: "https://shop.example", From: "shop@techmart.example"}})

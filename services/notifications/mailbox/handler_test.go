@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/techmart/techmart/devstack/stacktest"
 	"github.com/techmart/techmart/services/notifications"
 	"github.com/techmart/techmart/services/notifications/mailbox"
 	"github.com/techmart/techmart/services/notifications/notificationstest"
@@ -32,7 +33,7 @@ func get(t *testing.T, h http.Handler, path string) (*http.Response, string) {
 
 func TestMailbox(t *testing.T) {
 	t.Parallel()
-	store, pool := notificationstest.Open(t)
+	store, pool := notificationstest.Open(t, stacktest.Postgres(t))
 	handler := mailbox.NewHandler("/dev/mailbox", store, slog.New(slog.DiscardHandler))
 	if _, body := get(t, handler, "/dev/mailbox"); !strings.Contains(body, "No mail yet") {
 		t.Errorf("an empty mailbox says: %s", body)

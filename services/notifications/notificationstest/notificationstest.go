@@ -1,5 +1,5 @@
 // Package notificationstest gives tests a store on real PostgreSQL and a real SMTP server that
-// fails as told.
+// fails as told. Its own tests are those of the Service on real servers.
 package notificationstest
 
 import (
@@ -14,16 +14,15 @@ import (
 	"github.com/emersion/go-smtp"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/techmart/techmart/devstack/stacktest"
 	"github.com/techmart/techmart/migrations"
 	platform "github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/notifications/postgres"
 )
 
-// Open gives a store on a fresh, migrated database, and its pool.
-func Open(t testing.TB) (*postgres.Store, *pgxpool.Pool) {
+// Open migrates the empty database at an URL, such as stacktest.Postgres gives, and gives a store on it and its pool.
+func Open(t testing.TB, url string) (*postgres.Store, *pgxpool.Pool) {
 	t.Helper()
-	pool, err := platform.Open(t.Context(), platform.Config{URL: stacktest.Postgres(t), MaxConns: 8})
+	pool, err := platform.Open(t.Context(), platform.Config{URL: url, MaxConns: 8})
 	if err != nil {
 		t.Fatal(err)
 	}

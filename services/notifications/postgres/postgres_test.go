@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/techmart/techmart/devstack/stacktest"
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/notifications"
 	"github.com/techmart/techmart/services/notifications/mailbox"
@@ -18,7 +19,7 @@ import (
 func TestStore(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) notifications.Store {
-		store, _ := notificationstest.Open(t)
+		store, _ := notificationstest.Open(t, stacktest.Postgres(t))
 		return store
 	})
 }
@@ -26,7 +27,7 @@ func TestStore(t *testing.T) {
 // What is requested stands in the outbox in the same transaction, once for each event.
 func TestOutbox(t *testing.T) {
 	t.Parallel()
-	store, pool := notificationstest.Open(t)
+	store, pool := notificationstest.Open(t, stacktest.Postgres(t))
 	d := storetest.NewDelivery(uuid.Must(uuid.NewV7()), time.Now())
 	for range 2 {
 		if _, err := store.Accept(t.Context(), d, storetest.NewNotification(d)); err != nil {
@@ -48,7 +49,7 @@ func TestOutbox(t *testing.T) {
 
 func TestMailbox(t *testing.T) {
 	t.Parallel()
-	store, _ := notificationstest.Open(t)
+	store, _ := notificationstest.Open(t, stacktest.Postgres(t))
 	var mails []*mailbox.Mail
 	for i := range 5 {
 		m := &mailbox.Mail{ID: uuid.Must(uuid.NewV7()), MessageID: fmt.Sprint(i), From: "shop@techmart.example", To: "ada@example.com",
@@ -75,7 +76,7 @@ func TestMailbox(t *testing.T) {
 // Every list is read from an index that gives its order, however large its table.
 func TestListsReadIndexes(t *testing.T) {
 	t.Parallel()
-	_, pool := notificationstest.Open(t)
+	_, pool := notificationstest.Open(t, stacktest.Postgres(t))
 	_, err := pool.Exec(t.Context(), `
 INSERT INTO notifications.deliveries (id, event_id, user_id, kind, channel, recipient, status, payload, created_at, updated_at, sent_at)
 SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'WELCOME', 'EMAIL', 'a@b.c',

@@ -45,7 +45,7 @@ type system struct {
 func setup(t *testing.T, workers int, answer func(try int) error) *system {
 	t.Helper()
 	s := &system{t: t, ctx: viewer.NewContext(t.Context(), viewer.System)}
-	s.store, s.pool = notificationstest.Open(t)
+	s.store, s.pool = notificationstest.Open(t, stacktest.Postgres(t))
 	s.mail = notificationstest.NewMailServer(t, answer)
 	sender, err := smtp.New("smtp://" + s.mail.Addr)
 	if err != nil {

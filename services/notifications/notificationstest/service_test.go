@@ -1,4 +1,4 @@
-package notifications_test
+package notificationstest_test
 
 import (
 	"context"
@@ -25,7 +25,7 @@ import (
 // setup gives a service with a mailbox on a fresh database, and its store.
 func setup(t *testing.T, signals notifications.Signals) (*notifications.Service, *postgres.Store) {
 	t.Helper()
-	store, _ := notificationstest.Open(t)
+	store, _ := notificationstest.Open(t, stacktest.Postgres(t))
 	service, err := notifications.New(notifications.Deps{
 		Store: store, Signals: signals, Sender: &mailbox.Sender{Store: store, Clock: time.Now}, Log: slog.New(slog.DiscardHandler),
 		Config: notifications.Config{PublicURL: "https://shop.example/", From: "TechMart <shop@techmart.example>"},
