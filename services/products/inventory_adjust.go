@@ -135,12 +135,17 @@ func (s *Service) WatchStock(ctx context.Context, variantID uuid.UUID) (<-chan [
 // watch the variants. Only the former can fail.
 func (s *Service) announce(ctx context.Context, changed []Stock) error {
 	err := s.settle(ctx, changed)
+	s.publish(ctx, changed)
+	return err
+}
+
+// publish tells those who watch the variants.
+func (s *Service) publish(ctx context.Context, changed []Stock) {
 	for _, stock := range changed {
-		if failed := s.signals.Publish(ctx, StockChannel(stock.VariantID), []byte(stock.VariantID.String())); failed != nil {
-			s.log.WarnContext(ctx, "a stock change was not announced", "variant", stock.VariantID, "error", failed)
+		if err := s.signals.Publish(ctx, StockChannel(stock.VariantID), []byte(stock.VariantID.String())); err != nil {
+			s.log.WarnContext(ctx, "a stock change was not announced", "variant", stock.VariantID, "error", err)
 		}
 	}
-	return err
 }
 
 // settle brings the availability of the products of flipped stocks up to date.
@@ -169,24 +174,8 @@ func (s *Service) settle(ctx context.Context, changed []Stock) error {
 // refreshAvailable brings the availability on the product up to date.
 func (s *Service) refreshAvailable(ctx context.Context, productID uuid.UUID) error {
 	return s.catalog.RefreshAvailable(ctx, productID, func(ctx context.Context) (bool, error) {
-		found, err := s.catalog.Products(ctx, []uuid.UUID{productID})
-		if err != nil || found[productID] == nil {
-			return false, err
-		}
-		var ids []uuid.UUID
-		for _, v := range found[productID].Variants {
-			ids = append(ids, v.ID)
-		}
-		stocks, err := s.inventory.Stock(ctx, ids)
-		if err != nil {
-			return false, err
-		}
-		for _, stock := range stocks {
-			if stock.Available() > 0 {
-				return true, nil
-			}
-		}
-		return false, nil
+		available, err := s.availability(ctx, []uuid.UUID{productID})
+		return available[productID], err
 	})
 }
 
