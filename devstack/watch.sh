@@ -8,11 +8,14 @@ exec 4<&0 </dev/null
 server=$!
 (
 	read -r _ <&4
+	: >"$TMPDIR/stopping"
 	kill -s "$signal" "$server"
 	sleep 12
 	kill -s KILL -- "-$$"
 ) 2>/dev/null &
 trap '' TERM
 wait "$server"
+# The whole stack is stopping: nobody else may be left to remove its sockets.
+[ ! -e "$TMPDIR/stopping" ] || rm -rf "$TMPDIR"
 kill -s TERM -- "-$$"
 kill -s KILL -- "-$$"
