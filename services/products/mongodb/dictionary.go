@@ -36,10 +36,10 @@ func wordChange(before, after *productDoc) map[string]int {
 }
 
 func addWords(changes map[string]int, d *productDoc, by int) {
-	if d == nil || d.Status != string(products.Active) {
+	if d == nil || d.Body.Status != string(products.Active) {
 		return
 	}
-	for _, w := range d.Words {
+	for _, w := range d.Tree.Words {
 		changes[w] += by
 	}
 }
@@ -140,8 +140,8 @@ func (s *Store) LookUpWords(ctx context.Context, words []string) (products.Vocab
 		})
 	}
 	type found struct {
-		termDoc   `bson:",inline"`
-		Completes bool `bson:"completes"`
+		Term      termDoc `bson:",inline"`
+		Completes bool    `bson:"completes"`
 	}
 	docs, err := aggregate[found](ctx, s.terms, union(s.terms.Name(), parts))
 	if err != nil {
@@ -150,12 +150,12 @@ func (s *Store) LookUpWords(ctx context.Context, words []string) (products.Vocab
 	var v products.Vocabulary
 	seen := make(map[string]bool, len(docs))
 	for _, d := range docs {
-		w := products.Word{Text: d.Word, Stem: d.Stem, Count: d.Count}
+		w := products.Word{Text: d.Term.Word, Stem: d.Term.Stem, Count: d.Term.Count}
 		if d.Completes {
 			v.Completions = append(v.Completions, w)
 		}
-		if !seen[d.Word] {
-			seen[d.Word] = true
+		if !seen[w.Text] {
+			seen[w.Text] = true
 			v.Words = append(v.Words, w)
 		}
 	}

@@ -12,12 +12,12 @@ import (
 
 // productDoc is a product as it is stored. Amounts are minor units of currency.
 type productDoc struct {
-	ID          uuid.UUID `bson:"_id"`
-	productBody `bson:",inline"`
-	productTree `bson:",inline"`
-	productLive `bson:",inline"`
-	Version     int       `bson:"version"`
-	Created     time.Time `bson:"created"`
+	ID      uuid.UUID   `bson:"_id"`
+	Body    productBody `bson:",inline"`
+	Tree    productTree `bson:",inline"`
+	Live    productLive `bson:",inline"`
+	Version int         `bson:"version"`
+	Created time.Time   `bson:"created"`
 }
 
 // productBody is what staff change.
@@ -97,11 +97,11 @@ type attributeDoc struct {
 // newProductDoc gives the document of p, without its place in the tree.
 func newProductDoc(p *products.Product) *productDoc {
 	return &productDoc{
-		ID:          p.ID,
-		productBody: newProductBody(p),
-		productLive: productLive{Available: p.Available, Rating: p.Rating.Tenths(), RatingCount: p.Rating.Count, RatingSum: p.Rating.Sum, Sold: p.SoldCount},
-		Version:     p.Version,
-		Created:     p.CreatedAt,
+		ID:      p.ID,
+		Body:    newProductBody(p),
+		Live:    productLive{Available: p.Available, Rating: p.Rating.Tenths(), RatingCount: p.Rating.Count, RatingSum: p.Rating.Sum, Sold: p.SoldCount},
+		Version: p.Version,
+		Created: p.CreatedAt,
 	}
 }
 
@@ -149,41 +149,42 @@ func (d *productDoc) setTree(p *products.Product, path []*products.Category) {
 	for i, c := range path {
 		ids[i], names[i] = c.ID, c.Name
 	}
-	d.productTree = productTree{Path: ids, CategoryNames: strings.Join(names, " "), Words: products.WordsOf(p, names)}
+	d.Tree = productTree{Path: ids, CategoryNames: strings.Join(names, " "), Words: products.WordsOf(p, names)}
 	if len(ids) > 0 {
-		d.Category = &ids[len(ids)-1]
+		d.Tree.Category = &ids[len(ids)-1]
 	}
 }
 
 // product gives the product of the document.
 func (d *productDoc) product() *products.Product {
-	currency := money.Currency(d.Currency)
+	b := &d.Body
+	currency := money.Currency(b.Currency)
 	p := &products.Product{
-		ID: d.ID, Version: d.Version, Slug: d.Slug, Title: d.Title, DescriptionHTML: d.HTML, Description: d.Description,
-		Vendor: d.Vendor, Status: products.Status(d.Status), CategoryPath: d.Path,
-		Options: make([]products.Option, len(d.Options)), Variants: make([]products.Variant, len(d.Variants)),
-		Media: make([]products.Media, len(d.Media)), Attributes: make([]products.Attribute, len(d.Attributes)), Tags: d.Tags,
-		PriceMin: money.New(d.PriceMin, currency), PriceMax: money.New(d.PriceMax, currency),
-		Available: d.Available, Rating: products.Rating{Count: d.RatingCount, Sum: d.RatingSum}, SoldCount: d.Sold,
-		CreatedAt: d.Created.UTC(), UpdatedAt: d.Updated.UTC(),
+		ID: d.ID, Version: d.Version, Slug: b.Slug, Title: b.Title, DescriptionHTML: b.HTML, Description: b.Description,
+		Vendor: b.Vendor, Status: products.Status(b.Status), CategoryPath: d.Tree.Path,
+		Options: make([]products.Option, len(b.Options)), Variants: make([]products.Variant, len(b.Variants)),
+		Media: make([]products.Media, len(b.Media)), Attributes: make([]products.Attribute, len(b.Attributes)), Tags: b.Tags,
+		PriceMin: money.New(b.PriceMin, currency), PriceMax: money.New(b.PriceMax, currency),
+		Available: d.Live.Available, Rating: products.Rating{Count: d.Live.RatingCount, Sum: d.Live.RatingSum}, SoldCount: d.Live.Sold,
+		CreatedAt: d.Created.UTC(), UpdatedAt: b.Updated.UTC(),
 	}
-	if d.Category != nil {
-		p.CategoryID = *d.Category
+	if d.Tree.Category != nil {
+		p.CategoryID = *d.Tree.Category
 	}
-	if d.Published.UnixMilli() != 0 {
-		p.PublishedAt = d.Published.UTC()
+	if b.Published.UnixMilli() != 0 {
+		p.PublishedAt = b.Published.UTC()
 	}
-	for i, o := range d.Options {
+	for i, o := range b.Options {
 		p.Options[i] = products.Option(o)
 	}
-	for i, m := range d.Media {
+	for i, m := range b.Media {
 		p.Media[i] = products.Media(m)
 	}
-	for i, a := range d.Attributes {
+	for i, a := range b.Attributes {
 		p.Attributes[i] = products.Attribute(a)
 	}
-	for i := range d.Variants {
-		p.Variants[i] = d.Variants[i].variant(currency)
+	for i := range b.Variants {
+		p.Variants[i] = b.Variants[i].variant(currency)
 	}
 	return p
 }

@@ -38,15 +38,17 @@ type counted[T any] struct {
 }
 
 type countedCategory struct {
-	counted[uuid.UUID] `bson:",inline"`
-	Category           []struct {
+	ID       uuid.UUID `bson:"_id"`
+	Count    int       `bson:"count"`
+	Category []struct {
 		Name string `bson:"name"`
 	} `bson:"category"`
 }
 
 type countedPrice struct {
-	counted[int64] `bson:",inline"`
-	Currency       string `bson:"currency"`
+	ID       int64  `bson:"_id"`
+	Count    int    `bson:"count"`
+	Currency string `bson:"currency"`
 }
 
 type attributeID struct {

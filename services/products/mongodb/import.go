@@ -122,7 +122,7 @@ func (s *Store) plan(ctx context.Context, part []importItem, now time.Time) (tod
 	}
 	stored := make(map[string]*productDoc, len(docs))
 	for _, d := range docs {
-		stored[d.Slug] = d
+		stored[d.Body.Slug] = d
 	}
 	for _, item := range part {
 		path := pathTo(tree, item.product.CategoryID)
@@ -184,12 +184,12 @@ func (i *importItem) prepare(path []*products.Category, now time.Time) {
 // equal reports whether storing the item would change nothing but its version and time.
 func (i *importItem) equal() (bool, error) {
 	type content struct {
-		productBody `bson:",inline"`
-		productTree `bson:",inline"`
+		Body productBody `bson:",inline"`
+		Tree productTree `bson:",inline"`
 	}
 	encode := func(d *productDoc) ([]byte, error) {
-		c := content{d.productBody, d.productTree}
-		c.Updated = time.Time{}
+		c := content{d.Body, d.Tree}
+		c.Body.Updated = time.Time{}
 		return bson.Marshal(c)
 	}
 	before, err := encode(i.before)
@@ -208,7 +208,7 @@ func (i *importItem) removes() bool {
 	if i.before == nil {
 		return false
 	}
-	return slices.ContainsFunc(i.before.Variants, func(b variantDoc) bool {
-		return !slices.ContainsFunc(i.after.Variants, func(a variantDoc) bool { return a.ID == b.ID })
+	return slices.ContainsFunc(i.before.Body.Variants, func(b variantDoc) bool {
+		return !slices.ContainsFunc(i.after.Body.Variants, func(a variantDoc) bool { return a.ID == b.ID })
 	})
 }

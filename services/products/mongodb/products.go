@@ -124,7 +124,7 @@ func (s *Store) CategoryProducts(ctx context.Context, categoryIDs []uuid.UUID, f
 		return nil, err
 	}
 	for _, d := range docs {
-		found[d.Group] = append(found[d.Group], d.product())
+		found[d.Group] = append(found[d.Group], d.Product.product())
 	}
 	return found, nil
 }
@@ -179,8 +179,8 @@ func (s *Store) EachProduct(ctx context.Context, f func(*products.Product) error
 
 // groupedDoc is a product in the answer for one of several parents.
 type groupedDoc struct {
-	productDoc `bson:",inline"`
-	Group      uuid.UUID `bson:"group"`
+	Product productDoc `bson:",inline"`
+	Group   uuid.UUID  `bson:"group"`
 }
 
 // union makes one pipeline of several over the same collection.

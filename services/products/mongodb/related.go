@@ -28,7 +28,7 @@ func (s *Store) RelatedProducts(ctx context.Context, of []*products.Product, lim
 		return nil, err
 	}
 	for _, d := range docs {
-		found[d.Group] = append(found[d.Group], d.product())
+		found[d.Group] = append(found[d.Group], d.Product.product())
 	}
 	return found, nil
 }

@@ -171,12 +171,12 @@ func (s *Store) follow(ctx context.Context, filter bson.D) error {
 		p := before.product()
 		after := before
 		after.setTree(p, pathTo(tree, p.CategoryID))
-		if slices.Equal(before.Path, after.Path) && slices.Equal(before.Words, after.Words) && before.CategoryNames == after.CategoryNames {
+		if slices.Equal(before.Tree.Path, after.Tree.Path) && slices.Equal(before.Tree.Words, after.Tree.Words) && before.Tree.CategoryNames == after.Tree.CategoryNames {
 			continue
 		}
 		writes = append(writes, mongo.NewUpdateOneModel().
 			SetFilter(bson.D{{Key: "_id", Value: p.ID}, {Key: "version", Value: p.Version}}).
-			SetUpdate(bson.D{{Key: "$set", Value: after.productTree}}))
+			SetUpdate(bson.D{{Key: "$set", Value: after.Tree}}))
 		addWords(words, &before, -1)
 		addWords(words, &after, 1)
 		if len(writes) == followSize {

@@ -29,7 +29,7 @@ func (s *Store) InsertProduct(ctx context.Context, p *products.Product) error {
 	if _, err := s.products.InsertOne(ctx, doc); err != nil {
 		return refused(err, p)
 	}
-	p.CategoryPath = doc.Path
+	p.CategoryPath = doc.Tree.Path
 	if err := s.countWords(ctx, wordChange(nil, doc)); err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (s *Store) UpdateProduct(ctx context.Context, p *products.Product) error {
 	if err != nil {
 		return refused(err, p)
 	}
-	p.CategoryPath = doc.Path
+	p.CategoryPath = doc.Tree.Path
 	if err := s.countWords(ctx, wordChange(&before, doc)); err != nil {
 		return err
 	}
@@ -65,10 +65,10 @@ func (s *Store) UpdateProduct(ctx context.Context, p *products.Product) error {
 // change gives the update that stores all of a document but what is refreshed elsewhere.
 func change(d *productDoc) bson.D {
 	return bson.D{{Key: "$set", Value: struct {
-		productBody `bson:",inline"`
-		productTree `bson:",inline"`
-		Version     int `bson:"version"`
-	}{d.productBody, d.productTree, d.Version}}}
+		Body    productBody `bson:",inline"`
+		Tree    productTree `bson:",inline"`
+		Version int         `bson:"version"`
+	}{d.Body, d.Tree, d.Version}}}
 }
 
 // outdated says why a change by version found nothing.
@@ -111,8 +111,8 @@ func (s *Store) place(ctx context.Context, id uuid.UUID) ([]*products.Category, 
 		return nil, nil
 	}
 	type placed struct {
-		categoryDoc `bson:",inline"`
-		Above       []*categoryDoc `bson:"above"`
+		Category categoryDoc    `bson:",inline"`
+		Above    []*categoryDoc `bson:"above"`
 	}
 	docs, err := aggregate[*placed](ctx, s.categories, bson.A{
 		bson.D{{Key: "$match", Value: bson.D{{Key: "_id", Value: id}, {Key: "closing", Value: bson.D{{Key: "$ne", Value: true}}}}}},
@@ -124,7 +124,7 @@ func (s *Store) place(ctx context.Context, id uuid.UUID) ([]*products.Category, 
 	if len(docs) == 0 {
 		return nil, products.ErrNoCategory("categoryId")
 	}
-	tree := map[uuid.UUID]*products.Category{id: docs[0].category()}
+	tree := map[uuid.UUID]*products.Category{id: docs[0].Category.category()}
 	for _, d := range docs[0].Above {
 		tree[d.ID] = d.category()
 	}
