@@ -25,7 +25,10 @@ func (a *App) Migrate(ctx context.Context) error {
 	if err := jobs.Migrate(ctx, a.pool("orders")); err != nil {
 		return err
 	}
-	return a.stores.catalogue.EnsureIndexes(ctx)
+	if err := a.stores.catalogue.EnsureIndexes(ctx); err != nil {
+		return err
+	}
+	return a.Services.Products.EnsureInventory(asProgram(ctx))
 }
 
 // Migration is one numbered change of a domain's tables.

@@ -135,8 +135,8 @@ func (g *Gateway) routes() http.Handler {
 		mux.Handle("GET /playground/{file}", route("/playground/", http.HandlerFunc(playground.asset)))
 		mux.Handle("GET /{$}", route("/", http.HandlerFunc(g.landing)))
 		if g.deps.Mailbox != nil {
-			mux.Handle("/dev/mailbox", route("/dev/mailbox", http.StripPrefix("/dev/mailbox", g.deps.Mailbox)))
-			mux.Handle("/dev/mailbox/", route("/dev/mailbox", http.StripPrefix("/dev/mailbox", g.deps.Mailbox)))
+			mux.Handle("/dev/mailbox", route("/dev/mailbox", g.deps.Mailbox))
+			mux.Handle("/dev/mailbox/", route("/dev/mailbox", g.deps.Mailbox))
 		}
 	}
 	mux.Handle("/", route("other", http.HandlerFunc(notFound)))
