@@ -102,6 +102,12 @@ func (s *shop) stock(n int) (categories []uuid.UUID, list []*products.Product) {
 	return categories, stored
 }
 
+// Stock fills a store with n products of all kinds, the same each time.
+func Stock(t testing.TB, store products.CatalogStore, n int) {
+	t.Helper()
+	(&shop{CatalogStore: store, t: t, ctx: t.Context()}).stock(n)
+}
+
 func span(p *products.Product) (low, high money.Money) {
 	a, b := p.Variants[0].Price, p.Variants[1].Price
 	return money.New(min(a.Amount, b.Amount), euro), money.New(max(a.Amount, b.Amount), euro)
