@@ -115,22 +115,18 @@ func loadLocation(ctx context.Context, id uuid.UUID) (*model.Location, error) {
 func (m mutationResolver) InventoryAdjust(ctx context.Context, input model.InventoryAdjustInput) (*model.InventoryAdjustPayload, error) {
 	variantID, noVariant := id(model.PrefixVariant, input.VariantID, "variantId")
 	locationID, noLocation := id(model.PrefixLocation, input.LocationID, "locationId")
-	err := errors.Join(noVariant, noLocation)
+	in := products.AdjustInput{
+		IdempotencyKey: request.IdempotencyKey(ctx, input.IdempotencyKey), VariantID: variantID, LocationID: locationID,
+		ExpectedOnHand: input.ExpectedOnHand, OnHand: input.OnHand, Reason: products.Reason(input.Reason),
+		Faults: errors.Join(noVariant, noLocation),
+	}
+	if input.Note != nil {
+		in.Note = *input.Note
+	}
 	payload := &model.InventoryAdjustPayload{}
+	variant, adjustment, err := m.r.Products.AdjustInventory(ctx, in)
 	if err == nil {
-		in := products.AdjustInput{
-			IdempotencyKey: request.IdempotencyKey(ctx, input.IdempotencyKey), VariantID: variantID, LocationID: locationID,
-			ExpectedOnHand: input.ExpectedOnHand, OnHand: input.OnHand, Reason: products.Reason(input.Reason),
-		}
-		if input.Note != nil {
-			in.Note = *input.Note
-		}
-		var variant products.ProductVariant
-		var adjustment *products.Adjustment
-		variant, adjustment, err = m.r.Products.AdjustInventory(ctx, in)
-		if err == nil {
-			payload.Variant, payload.Adjustment = newProductVariant(variant), newInventoryAdjustment(adjustment)
-		}
+		payload.Variant, payload.Adjustment = newProductVariant(variant), newInventoryAdjustment(adjustment)
 	}
 	if payload.UserErrors, err = userErrors(err); err != nil {
 		return nil, err

@@ -62,20 +62,18 @@ func (p productResolver) Reviews(ctx context.Context, product *model.Product, fi
 
 // ReviewCreate answers Mutation.reviewCreate.
 func (m mutationResolver) ReviewCreate(ctx context.Context, input model.ReviewCreateInput) (*model.ReviewCreatePayload, error) {
+	productID, unknown := id(model.PrefixProduct, input.ProductID, "productId")
+	in := products.ReviewInput{ProductID: productID, Rating: input.Rating, Faults: unknown}
+	if input.Title != nil {
+		in.Title = *input.Title
+	}
+	if input.Body != nil {
+		in.Body = *input.Body
+	}
 	payload := &model.ReviewCreatePayload{}
-	productID, err := id(model.PrefixProduct, input.ProductID, "productId")
+	review, err := m.r.Products.CreateReview(ctx, in)
 	if err == nil {
-		in := products.ReviewInput{ProductID: productID, Rating: input.Rating}
-		if input.Title != nil {
-			in.Title = *input.Title
-		}
-		if input.Body != nil {
-			in.Body = *input.Body
-		}
-		var review *products.Review
-		if review, err = m.r.Products.CreateReview(ctx, in); err == nil {
-			payload.Review = newReview(review)
-		}
+		payload.Review = newReview(review)
 	}
 	if payload.UserErrors, err = userErrors(err); err != nil {
 		return nil, err

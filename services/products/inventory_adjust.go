@@ -3,6 +3,7 @@ package products
 import (
 	"context"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -28,6 +29,7 @@ type AdjustInput struct {
 	OnHand         int
 	Reason         Reason
 	Note           string
+	Faults         error `json:"-"` // what was wrong with the input before it came here, reported with the rest
 }
 
 // AdjustInventory sets the stock on hand of a variant at a location. It needs inventory:write. It
@@ -38,6 +40,7 @@ func (s *Service) AdjustInventory(ctx context.Context, in AdjustInput) (ProductV
 	if err := v.Require(viewer.InventoryWrite); err != nil {
 		return ProductVariant{}, nil, err
 	}
+	in.Note = strings.TrimSpace(in.Note)
 	variant, err := s.checkAdjust(ctx, in)
 	if err != nil {
 		return ProductVariant{}, nil, err
@@ -73,6 +76,7 @@ func (s *Service) AdjustInventory(ctx context.Context, in AdjustInput) (ProductV
 // checkAdjust checks every field and gives the variant.
 func (s *Service) checkAdjust(ctx context.Context, in AdjustInput) (ProductVariant, error) {
 	var faults errs.Collector
+	faults.Merge(in.Faults)
 	if utf8.RuneCountInString(in.IdempotencyKey) > maxKey {
 		faults.Addf([]string{"idempotencyKey"}, errs.TooLong, "A key has at most %d characters.", maxKey)
 	}
@@ -100,8 +104,11 @@ func (s *Service) checkAdjust(ctx context.Context, in AdjustInput) (ProductVaria
 	if err != nil {
 		return ProductVariant{}, err
 	}
-	if !slices.ContainsFunc(locations, func(l Location) bool { return l.ID == in.LocationID }) {
+	if !faultAt(in.Faults, "locationId") && !slices.ContainsFunc(locations, func(l Location) bool { return l.ID == in.LocationID }) {
 		faults.Add(errs.NotFound, "There is no such location.", "locationId")
+	}
+	if faultAt(in.Faults, "variantId") {
+		return ProductVariant{}, faults.Err()
 	}
 	found, err := s.catalog.ProductsByVariant(ctx, []uuid.UUID{in.VariantID})
 	if err != nil {
@@ -113,6 +120,11 @@ func (s *Service) checkAdjust(ctx context.Context, in AdjustInput) (ProductVaria
 		return ProductVariant{}, faults.Err()
 	}
 	return ProductVariant{p, p.Find(in.VariantID)}, faults.Err()
+}
+
+// faultAt reports whether one of the faults is at the field.
+func faultAt(faults error, field string) bool {
+	return slices.ContainsFunc(errs.All(faults), func(e *errs.Error) bool { return len(e.Field) == 1 && e.Field[0] == field })
 }
 
 // StockChannel names the channel of a variant's stock changes.

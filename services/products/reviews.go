@@ -64,6 +64,7 @@ type ReviewInput struct {
 	Rating    int
 	Title     string
 	Body      string
+	Faults    error // what was wrong with the input before it came here, reported with the rest
 }
 
 // CreateReview rates a product that the viewer has bought; a second review replaces the first. It
@@ -75,6 +76,7 @@ func (s *Service) CreateReview(ctx context.Context, in ReviewInput) (*Review, er
 	}
 	in.Title, in.Body = strings.TrimSpace(in.Title), strings.TrimSpace(in.Body)
 	var faults errs.Collector
+	faults.Merge(in.Faults)
 	if in.Rating < 1 || in.Rating > 5 {
 		faults.Add(errs.OutOfRange, "Give 1 to 5 stars.", "rating")
 	}
@@ -88,7 +90,7 @@ func (s *Service) CreateReview(ctx context.Context, in ReviewInput) (*Review, er
 	if err != nil {
 		return nil, err
 	}
-	if found[in.ProductID] == nil {
+	if found[in.ProductID] == nil && !faultAt(in.Faults, "productId") {
 		faults.Add(errs.NotFound, "There is no such product.", "productId")
 	}
 	if err := faults.Err(); err != nil {
