@@ -100,14 +100,7 @@ const (
 func Load(environ []string) (Config, error) {
 	vars := env.ToMap(environ)
 	c := Config{origins: make(map[string]string)}
-	err := env.ParseWithOptions(&c, env.Options{
-		Prefix: Prefix, Environment: vars,
-		OnSet: func(tag string, _ any, isDefault bool) {
-			if !isDefault {
-				c.origins[tag] = "environment"
-			}
-		},
-	})
+	err := env.ParseWithOptions(&c, env.Options{Prefix: Prefix, Environment: vars})
 	var faults []error
 	var all env.AggregateError
 	if errors.As(err, &all) {
@@ -118,7 +111,11 @@ func Load(environ []string) (Config, error) {
 		faults = append(faults, err)
 	}
 	for name := range vars {
-		if strings.HasPrefix(name, Prefix) && !known(name) {
+		if !strings.HasPrefix(name, Prefix) {
+			continue
+		}
+		c.origins[name] = "environment"
+		if !known(name) {
 			faults = append(faults, fmt.Errorf("%s is no setting; `techmart config` lists them", name))
 		}
 	}
@@ -225,7 +222,7 @@ func (c Config) Validate() error {
 	_, err = c.proxies()
 	f.check(err == nil, "TRUSTED_PROXIES are networks such as 10.0.0.0/8")
 	for _, domain := range migrations.Domains {
-		f.check(c.postgresURL(domain) != "", "POSTGRES_URL is missing (or "+strings.ToUpper(domain)+"_POSTGRES_URL)")
+		f.check(c.postgresURL(domain) != "", "POSTGRES_URL is missing")
 	}
 	f.check(c.MongoURL != "", "MONGODB_URL is missing")
 	f.check(c.RedisURL != "", "REDIS_URL is missing")
@@ -236,8 +233,8 @@ func (c Config) Validate() error {
 	}
 	_, err = c.keys()
 	f.check(err == nil, "TOKEN_KEYS are Ed25519 keys: "+reason(err)+"; make one with: openssl rand -base64 32")
-	f.check(len(c.CursorSecret) >= 32, "CURSOR_SECRET has 32 characters or more; make one with: openssl rand -hex 32")
-	f.check(distinct(c.CursorSecret) >= 8, "CURSOR_SECRET is random")
+	f.check(len(c.CursorSecret) >= 32 && distinct(c.CursorSecret) >= 8,
+		"CURSOR_SECRET has 32 random characters or more; make one with: openssl rand -hex 32")
 	f.check(money.Currency(c.Currency).Known(), "CURRENCY is an ISO 4217 code that the shop knows, such as EUR")
 	for name, amount := range map[string]string{"SHIPPING_FEE": c.ShippingFee, "FREE_SHIPPING_FROM": c.FreeShippingFrom} {
 		m, err := money.Parse(amount, money.Currency(c.Currency))

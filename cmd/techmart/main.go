@@ -22,6 +22,8 @@ type commands struct {
 	Worker      workerCommand      `cmd:"" help:"Do the work that is queued: orders, events, e-mails."`
 	Dev         devCommand         `cmd:"" help:"Run everything here for development: private servers, demo data, API and worker."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the stores to the state that this version needs."`
+	Import      importCommand      `cmd:"" help:"Read data into the shop."`
+	Export      exportCommand      `cmd:"" help:"Write data of the shop."`
 	DeadLetters deadLettersCommand `cmd:"" name:"deadletters" help:"Messages that were given up."`
 	Config      configCommand      `cmd:"" help:"Show every setting and where it comes from; secrets are masked."`
 	Version     versionCommand     `cmd:"" help:"Show the version."`
@@ -30,20 +32,18 @@ type commands struct {
 // program is what a command runs with.
 type program struct {
 	environ []string
-	out     io.Writer
+	out     io.Writer // what was asked for
+	errors  io.Writer // everything else
 }
-
-// interrupted is the exit code of a program that was told to stop twice.
-const interrupted = 130
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], program{environ: os.Environ(), out: os.Stdout}, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], program{environ: os.Environ(), out: os.Stdout, errors: os.Stderr}))
 }
 
 // run runs one command and gives the exit code.
-func run(ctx context.Context, args []string, p program, complaints io.Writer) (code int) {
+func run(ctx context.Context, args []string, p program) (code int) {
 	defer func() { // kong ends a program by panicking with what exit was given
 		if status, ok := recover().(exitStatus); ok {
 			code = int(status)
@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, p program, complaints io.Writer) (c
 	parser, err := kong.New(&c,
 		kong.Name("techmart"),
 		kong.Description("TechMart: the GraphQL backend of a shop. Settings come from TECHMART_* variables; `techmart config` lists them."),
-		kong.Writers(p.out, complaints),
+		kong.Writers(p.out, p.errors),
 		kong.Exit(func(code int) { panic(exitStatus(code)) }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&p),
 	)
@@ -65,11 +65,11 @@ func run(ctx context.Context, args []string, p program, complaints io.Writer) (c
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(complaints, "techmart: %v\nSee techmart --help.\n", err)
+		fmt.Fprintf(p.errors, "techmart: %v\nSee techmart --help.\n", err)
 		return 2
 	}
 	if err := command.Run(); err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(complaints, "techmart: "+sentences(err))
+		fmt.Fprintln(p.errors, "techmart: "+sentences(err))
 		return 1
 	}
 	return 0

@@ -1,0 +1,151 @@
+package app_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/techmart/techmart/app"
+	"github.com/techmart/techmart/services/users"
+)
+
+// good are the settings that a production process cannot do without.
+func good() map[string]string {
+	return map[string]string{
+		"TECHMART_POSTGRES_URL": "postgres://shop:geheim-pg@db:5432/shop?password=geheim-query", "TECHMART_MONGODB_URL": "mongodb://shop:geheim-mongo@db/shop",
+		"TECHMART_REDIS_URL": "redis://:geheim-redis@cache:6379/0", "TECHMART_RABBITMQ_URL": "amqp://shop:geheim-rabbit@queue/",
+		"TECHMART_SMTP_URL": "smtps://shop:geheim-smtp@mail:465", "TECHMART_TOKEN_KEYS": users.GenerateKey(),
+		"TECHMART_CURSOR_SECRET": "geheim-0123456789abcdefghijklmnopq",
+	}
+}
+
+func load(t *testing.T, vars map[string]string) (app.Config, error) {
+	t.Helper()
+	environ := []string{"PATH=/bin", "OTHER_HTTP_ADDR=x"}
+	for name, value := range vars {
+		environ = append(environ, name+"="+value)
+	}
+	return app.Load(environ)
+}
+
+func TestGoodConfig(t *testing.T) {
+	t.Parallel()
+	c, err := load(t, good())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if c.Mode != app.Production || c.HTTPAddr != "127.0.0.1:8080" || c.AccessTTL != 15*time.Minute || c.MaxBodyBytes != 1<<20 {
+		t.Errorf("defaults: %+v", c)
+	}
+}
+
+// Every fault is reported at once, and none shows a value that may be a secret.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for name, vars := range map[string]map[string]string{
+		"nothing is set":                           {},
+		"TECHMART_CURSOR_SECRET has 32 random":     {"TECHMART_CURSOR_SECRET": strings.Repeat("geheim", 6)[:31]},
+		"TECHMART_CURSOR_SECRET has 32 random ":    {"TECHMART_CURSOR_SECRET": strings.Repeat("a", 64)},
+		"TECHMART_TOKEN_KEYS are":                  {"TECHMART_TOKEN_KEYS": "geheim"},
+		"TECHMART_HTTP_ADDR is":                    {"TECHMART_HTTP_ADDR": "8080"},
+		"TECHMART_MODE is":                         {"TECHMART_MODE": "staging"},
+		"TECHMART_PUBLIC_URL is":                   {"TECHMART_PUBLIC_URL": "shop.example"},
+		"TECHMART_ALLOWED_ORIGINS are":             {"TECHMART_ALLOWED_ORIGINS": "https://shop.example,*"},
+		"TECHMART_TRUSTED_PROXIES are":             {"TECHMART_TRUSTED_PROXIES": "10.0.0.0"},
+		"TECHMART_SMTP_URL is missing":             {"TECHMART_SMTP_URL": "mailbox:"},
+		"TECHMART_RABBITMQ_URL names a server":     {"TECHMART_RABBITMQ_URL": "memory:"},
+		"TECHMART_CURRENCY is":                     {"TECHMART_CURRENCY": "XXQ"},
+		"TECHMART_SHIPPING_FEE is":                 {"TECHMART_SHIPPING_FEE": "4.999"},
+		"TECHMART_FREE_SHIPPING_FROM is":           {"TECHMART_FREE_SHIPPING_FROM": "-1"},
+		"TECHMART_TAX_RATE_PERCENT is":             {"TECHMART_TAX_RATE_PERCENT": "100"},
+		"TECHMART_MAX_COST is more":                {"TECHMART_MAX_COST": "0"},
+		"TECHMART_MAX_DEPTH is not a valid int":    {"TECHMART_MAX_DEPTH": "geheim"},
+		"TECHMART_OPERATION_TIMEOUT is":            {"TECHMART_OPERATION_TIMEOUT": "0s"},
+		"TECHMART_LOG_LEVEL is":                    {"TECHMART_LOG_LEVEL": "loud"},
+		"TECHMART_LOG_FORMAT is":                   {"TECHMART_LOG_FORMAT": "xml"},
+		"TECHMART_HTTP_ADDRESS is no setting":      {"TECHMART_HTTP_ADDRESS": "geheim"},
+		"TECHMART_MONGODB_URL is missing":          {"TECHMART_MONGODB_URL": ""},
+		"TECHMART_POSTGRES_URL is missing":         {"TECHMART_POSTGRES_URL": "", "TECHMART_USERS_POSTGRES_URL": "postgres://db/users"},
+		"TECHMART_POSTGRES_MAX_CONNS is more than": {"TECHMART_POSTGRES_MAX_CONNS": "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all := good()
+			if len(vars) == 0 {
+				all = vars
+			}
+			for key, value := range vars {
+				all[key] = value
+			}
+			c, err := load(t, all)
+			if err == nil {
+				err = c.Validate()
+			}
+			if err == nil {
+				t.Fatal("it passes")
+			}
+			wanted := []string{strings.TrimSpace(name)}
+			if len(vars) == 0 {
+				wanted = []string{"POSTGRES_URL", "MONGODB_URL", "REDIS_URL", "RABBITMQ_URL", "SMTP_URL", "TOKEN_KEYS", "CURSOR_SECRET"}
+			}
+			for _, want := range wanted {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("no %q in %v", want, err)
+				}
+			}
+			if strings.Contains(err.Error(), "geheim") {
+				t.Errorf("a value is shown: %v", err)
+			}
+		})
+	}
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	c, err := load(t, good())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Default(&c.LogFormat, "text", "dev")
+	c.Default(&c.SMTPURL, "mailbox:", "dev")
+	seen := make(map[string]app.Setting)
+	for _, s := range c.Settings() {
+		seen[s.Name] = s
+		if strings.Contains(s.Value, "geheim") {
+			t.Errorf("%s shows %s", s.Name, s.Value)
+		}
+		if s.Doc == "" {
+			t.Errorf("%s is not documented", s.Name)
+		}
+	}
+	for name, want := range map[string][2]string{
+		"TECHMART_POSTGRES_URL":  {"postgres://shop:xxxxx@db:5432/shop", "environment"},
+		"TECHMART_SMTP_URL":      {"smtps://shop:xxxxx@mail:465", "environment"},
+		"TECHMART_TOKEN_KEYS":    {"***", "environment"},
+		"TECHMART_CURSOR_SECRET": {"***", "environment"},
+		"TECHMART_LOG_FORMAT":    {"text", "dev"},
+		"TECHMART_LOG_LEVEL":     {"info", "default"},
+	} {
+		if got := seen[name]; got.Value != want[0] || got.Origin != want[1] {
+			t.Errorf("%s: %+v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestListen(t *testing.T) {
+	t.Parallel()
+	l, err := app.Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // the test is over
+	if _, err := app.Listen(t.Context(), l.Addr().String()); err == nil || !strings.Contains(err.Error(), "TECHMART_HTTP_ADDR") {
+		t.Errorf("a taken port: %v", err)
+	}
+	if _, err := app.Listen(t.Context(), "192.0.2.1:8080"); err == nil || !strings.Contains(err.Error(), "no address of this machine") {
+		t.Errorf("a foreign address: %v", err)
+	}
+}
