@@ -138,6 +138,7 @@ func (s *Store) ProductReviews(ctx context.Context, productIDs []uuid.UUID, r pa
 			if err != nil {
 				return nil, err
 			}
+			match["created"] = bson.M{beyond + "e": created} // bounds the index
 			match["$or"] = bson.A{
 				bson.M{"created": bson.M{beyond: created}},
 				bson.M{"created": created, "_id": bson.M{beyond: from}},
