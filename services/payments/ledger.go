@@ -25,8 +25,8 @@ type Entry struct {
 	Amount        money.Money // more than zero
 }
 
-// postings gives the ledger's entries of a transaction that succeeded: as much debit as credit.
-func postings(t *Transaction) []Entry {
+// Postings gives the ledger's entries of a transaction that succeeded: as much debit as credit.
+func Postings(t *Transaction) []Entry {
 	pair := func(debit, credit Account) []Entry {
 		return []Entry{
 			{TransactionID: t.ID, Account: debit, Debit: true, Amount: t.Amount},

@@ -45,7 +45,7 @@ func (s *Service) record(ctx context.Context, paymentID, transactionID uuid.UUID
 			return err
 		}
 		u.Save(t)
-		u.Entries = append(u.Entries, postings(t)...)
+		u.Entries = append(u.Entries, Postings(t)...)
 		if e, ok := u.Payment.happened(t, newID()); ok {
 			u.Events = append(u.Events, e)
 		}

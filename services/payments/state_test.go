@@ -39,7 +39,7 @@ func TestStates(t *testing.T) {
 				if p.Settle(tr, r, now) == nil {
 					t.Fatal("a transaction was settled twice")
 				}
-				for _, e := range postings(tr) {
+				for _, e := range Postings(tr) {
 					if e.Debit {
 						ledger[e.Account] += e.Amount.Amount
 					} else {

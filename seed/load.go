@@ -1,0 +1,265 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/google/uuid"
+
+	"github.com/techmart/techmart/services/errs"
+	"github.com/techmart/techmart/services/orders"
+	"github.com/techmart/techmart/services/payments"
+	"github.com/techmart/techmart/services/products"
+	"github.com/techmart/techmart/services/users"
+	"github.com/techmart/techmart/services/viewer"
+)
+
+// OrderImporter takes orders in bulk.
+type OrderImporter interface {
+	// Import adds orders; those that are there already stay as they are.
+	Import(ctx context.Context, list []*orders.Record) error
+}
+
+// PaymentImporter takes payments in bulk.
+type PaymentImporter interface {
+	// Import adds payments; those that are there already stay as they are.
+	Import(ctx context.Context, list []*payments.Record) error
+}
+
+// Deps is where the shop is loaded to. All of them are needed; schemas and indexes have to be there.
+type Deps struct {
+	Users     *users.Service
+	Products  *products.Service
+	Catalog   products.CatalogStore
+	Inventory products.InventoryStore
+	Orders    OrderImporter
+	Payments  PaymentImporter
+}
+
+// Progress says how far the loading is.
+type Progress struct {
+	Step  string // what is being loaded, such as "products"
+	Done  int
+	Total int
+}
+
+// Options say what to load.
+type Options struct {
+	Scale    int // 1 to MaxScale; 0 means 1
+	Terms    orders.Config
+	Progress func(Progress) // called from one goroutine; nil for none
+}
+
+const batchSize = 1000
+
+// Load fills an empty shop. It does nothing where a shop was loaded before, and carries on where a
+// loading was interrupted. Nobody else may write to the shop meanwhile.
+func Load(ctx context.Context, d Deps, o Options) error {
+	if o.Scale < 0 || o.Scale > MaxScale {
+		return fmt.Errorf("seed: the scale lies between 1 and %d", MaxScale)
+	}
+	l := &loader{Deps: d, shop: New(o.Scale, o.Terms), report: o.Progress, sold: map[uuid.UUID]int{}}
+	if l.report == nil {
+		l.report = func(Progress) {}
+	}
+	ctx = viewer.NewContext(ctx, viewer.System)
+	done, err := l.seeded(ctx)
+	if done || err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{l.customers, l.history, l.catalog, l.stock, l.afterwards, l.demoAccounts} {
+		if err := step(ctx); err != nil {
+			return fmt.Errorf("seed: %w", err)
+		}
+	}
+	return nil
+}
+
+type loader struct {
+	Deps
+	shop   *Shop
+	report func(Progress)
+	sold   map[uuid.UUID]int // pieces by product
+	hash   string            // of the one password
+}
+
+// seeded reports whether the last of the accounts is there.
+func (l *loader) seeded(ctx context.Context) (bool, error) {
+	marker := l.shop.markerID()
+	found, err := l.Users.UsersByID(ctx, []uuid.UUID{marker})
+	return found[marker] != nil, err
+}
+
+// each gives what a sequence yields to load in batches, and reports the progress.
+func each[T any](l *loader, step string, total int, list iter.Seq[T], load func([]T) error) error {
+	done := 0
+	l.report(Progress{Step: step, Total: total})
+	batch := make([]T, 0, batchSize)
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		if err := load(batch); err != nil {
+			return fmt.Errorf("%s: %w", step, err)
+		}
+		done += len(batch)
+		l.report(Progress{Step: step, Done: done, Total: total})
+		batch = batch[:0]
+		return nil
+	}
+	for one := range list {
+		if batch = append(batch, one); len(batch) == batchSize {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// customers share one hash of the password: making one takes its time.
+func (l *loader) customers(ctx context.Context) error {
+	var err error
+	if l.hash, err = l.Users.HashPassword(ctx, Password); err != nil {
+		return err
+	}
+	return each(l, "customers", l.shop.Customers()-1, l.shop.People(), func(list []users.NewAccount) error {
+		for i := range list {
+			list[i].PasswordHash = l.hash
+		}
+		_, err := l.Users.ImportAccounts(ctx, list)
+		return err
+	})
+}
+
+// history loads orders and payments, and counts what was sold.
+func (l *loader) history(ctx context.Context) error {
+	return each(l, "orders", l.shop.Orders(), l.shop.History(), func(list []*Order) error {
+		records, paid := make([]*orders.Record, 0, len(list)), make([]*payments.Record, 0, len(list))
+		for _, o := range list {
+			records = append(records, &o.Record)
+			if o.Payment != nil {
+				paid = append(paid, o.Payment)
+			}
+			for _, line := range o.Lines {
+				l.sold[line.ProductID] += line.Fulfilled
+			}
+		}
+		return errors.Join(l.Orders.Import(ctx, records), l.Payments.Import(ctx, paid))
+	})
+}
+
+// catalog loads the categories and the products.
+func (l *loader) catalog(ctx context.Context) error {
+	var tree []*products.Category
+	for c := range Categories() {
+		tree = append(tree, c)
+	}
+	if _, err := l.Products.ImportCategories(ctx, tree); err != nil {
+		return err
+	}
+	return each(l, "products", l.shop.Products(), l.shop.Catalog(), func(list []*products.Product) error {
+		for _, p := range list {
+			p.SoldCount = l.sold[p.ID]
+		}
+		outcomes, err := l.Products.ImportProducts(ctx, list)
+		if err != nil {
+			return err
+		}
+		for i, o := range outcomes {
+			if o.Err != nil {
+				return fmt.Errorf("%s: %w", list[i].Slug, o.Err)
+			}
+		}
+		return nil
+	})
+}
+
+// stock loads what lies on the shelves.
+func (l *loader) stock(ctx context.Context) error {
+	if err := l.Inventory.EnsureLocations(ctx, products.Locations); err != nil {
+		return err
+	}
+	return each(l, "stock", l.shop.Products(), counted(l.shop.Products()), func(numbers []int) error {
+		var changes []products.SetOnHand
+		for _, i := range numbers {
+			p := l.shop.Product(i)
+			for v := range p.Variants {
+				level := l.shop.Stock(i, v)
+				for at, n := range []int{level.Berlin, level.Rotterdam} {
+					place := products.Locations[at]
+					changes = append(changes, products.SetOnHand{
+						ID: adjustmentID(i, v, place.ID), VariantID: p.Variants[v].ID, ProductID: p.ID, LocationID: place.ID,
+						OnHand: n, Reason: products.Received, Note: "First delivery.", At: p.CreatedAt,
+					})
+				}
+			}
+		}
+		_, err := l.Inventory.ImportOnHand(ctx, changes)
+		return err
+	})
+}
+
+// afterwards loads what needs products and stock: reservations of open orders, and reviews.
+func (l *loader) afterwards(ctx context.Context) error {
+	return each(l, "reservations and reviews", l.shop.Orders(), l.shop.History(), func(list []*Order) error {
+		var reviews []*products.Review
+		seen := map[[2]uuid.UUID]bool{}
+		for _, o := range list {
+			for _, r := range o.Reviews {
+				if key := [2]uuid.UUID{r.AuthorID, r.ProductID}; !seen[key] {
+					seen[key] = true
+					reviews = append(reviews, r)
+				}
+			}
+			if err := l.reserve(ctx, o); err != nil {
+				return fmt.Errorf("order %s: %w", o.Order.Number, err)
+			}
+		}
+		if len(reviews) == 0 {
+			return nil
+		}
+		return l.Products.ImportReviews(ctx, reviews)
+	})
+}
+
+func (l *loader) reserve(ctx context.Context, o *Order) error {
+	if len(o.Reserve) == 0 {
+		return nil
+	}
+	if _, err := l.Inventory.Reserve(ctx, o.Order.ID, o.Reserve, o.Order.PlacedAt); err != nil {
+		return err
+	}
+	if o.Ship == nil {
+		return nil
+	}
+	_, err := l.Inventory.Fulfill(ctx, *o.Ship)
+	return err
+}
+
+// demoAccounts come last: the last of them says that the shop is loaded.
+func (l *loader) demoAccounts(ctx context.Context) error {
+	accounts := l.shop.DemoAccounts()
+	l.report(Progress{Step: "accounts", Total: len(accounts)})
+	for i, a := range accounts {
+		a.PasswordHash = l.hash
+		if _, err := l.Users.CreateAccount(ctx, a); err != nil && !errs.Is(err, errs.Taken) {
+			return err
+		}
+		l.report(Progress{Step: "accounts", Done: i + 1, Total: len(accounts)})
+	}
+	return nil
+}
+
+// counted gives the numbers from 0 to n-1.
+func counted(n int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := range n {
+			if !yield(i) {
+				return
+			}
+		}
+	}
+}
