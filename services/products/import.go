@@ -26,7 +26,6 @@ func (s *Service) ImportProducts(ctx context.Context, list []*Product) ([]Import
 	var place []int
 	for i, given := range list {
 		p := *given
-		p.Variants = slices.Clone(p.Variants)
 		if p.ID == uuid.Nil {
 			p.ID = newID()
 		}

@@ -92,7 +92,7 @@ func (s *Service) prepare(p *Product) (*Product, error) {
 	now := s.now()
 	fresh := &Product{
 		ID: newID(), Version: 1, Slug: p.Slug, Title: p.Title, DescriptionHTML: p.DescriptionHTML, Vendor: p.Vendor, Status: p.Status,
-		CategoryID: p.CategoryID, Options: p.Options, Variants: slices.Clone(p.Variants), Media: p.Media, Attributes: p.Attributes,
+		CategoryID: p.CategoryID, Options: p.Options, Variants: p.Variants, Media: p.Media, Attributes: p.Attributes,
 		Tags: p.Tags, CreatedAt: now, UpdatedAt: now,
 	}
 	var c errs.Collector

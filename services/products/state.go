@@ -37,9 +37,23 @@ func (p *Product) publish(now time.Time) {
 	}
 }
 
+// own makes the lists of the product its own, so that they can be changed.
+func (p *Product) own() {
+	p.Options, p.Variants = slices.Clone(p.Options), slices.Clone(p.Variants)
+	p.Media, p.Attributes = slices.Clone(p.Media), slices.Clone(p.Attributes)
+	for i := range p.Options {
+		p.Options[i].Values = slices.Clone(p.Options[i].Values)
+	}
+	for i := range p.Variants {
+		p.Variants[i].Options = slices.Clone(p.Variants[i].Options)
+	}
+}
+
 // normalize trims the texts of the product, gives new variants their ids, and derives what follows
-// from the rest: the safe HTML, the plain text, the titles of variants and the span of prices.
+// from the rest: the safe HTML, the plain text, the titles of variants and the span of prices. What
+// it was made of stays as it is.
 func (p *Product) normalize(currency money.Currency) {
+	p.own()
 	trim := func(texts ...*string) {
 		for _, t := range texts {
 			*t = strings.TrimSpace(*t)
