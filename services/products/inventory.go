@@ -135,8 +135,9 @@ type InventoryStore interface {
 	// Stock gives stock by variant, in one command. A variant that never had any is left out.
 	Stock(ctx context.Context, variantIDs []uuid.UUID) (map[uuid.UUID]Stock, error)
 	// Reserve promises pieces to an order, all or none; again under the same order it does nothing.
-	// Each variant stands in one line. It gives the stock that it changed. It fails with one
-	// INSUFFICIENT_STOCK for each line that cannot be had, and with INVALID_STATE when the order was released.
+	// Each variant stands in one line. It gives the stock that it changed, also of lines that it undid.
+	// It fails with one INSUFFICIENT_STOCK for each line that cannot be had, and with INVALID_STATE
+	// when the order was released.
 	Reserve(ctx context.Context, orderID uuid.UUID, lines []StockLine, at time.Time) ([]Stock, error)
 	// Release gives back what the order holds and keeps it from reserving anew. It gives the stock
 	// that it changed.
@@ -240,10 +241,10 @@ func (s *Service) Reserve(ctx context.Context, orderID uuid.UUID, lines []StockL
 		return err
 	}
 	changed, err := s.inventory.Reserve(ctx, orderID, merged, s.now())
-	if err != nil {
-		return err
+	if failed := s.announce(ctx, changed); failed != nil {
+		return failed
 	}
-	return s.announce(ctx, changed)
+	return err
 }
 
 // Release gives back what the order holds, and keeps a late Reserve from sticking.

@@ -149,6 +149,20 @@ func TestStockTellsTheProductAndItsWatchers(t *testing.T) {
 	}
 }
 
+func TestARefusedReservationLeavesNoTrace(t *testing.T) {
+	t.Parallel()
+	s := newStall(t)
+	if _, _, err := s.AdjustInventory(s.ctx, s.received(1)); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Reserve(s.ctx, uuid.New(), []products.StockLine{{VariantID: s.product.Variants[0].ID, Quantity: 1}, {VariantID: s.product.Variants[1].ID, Quantity: 1}})
+	flipped, failed := s.store.Flipped(s.ctx, 5)
+	if !errs.Is(err, products.InsufficientStock) || failed != nil || len(flipped) != 0 {
+		t.Errorf("refused with %v; %v wait to be settled, %v", err, flipped, failed)
+	}
+	s.wantAvailable(t, true)
+}
+
 func TestAvailabilityIsRightAfterARace(t *testing.T) {
 	t.Parallel()
 	s := newStall(t)

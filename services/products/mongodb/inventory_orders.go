@@ -52,11 +52,11 @@ func (s *Store) Reserve(ctx context.Context, orderID uuid.UUID, lines []products
 		default:
 			err = missing
 		}
-		_, undone := s.giveBack(ctx, bson.M{"_id": in(ids), "reservations": bson.M{"$elemMatch": bson.M{"orderId": orderID, "attempt": attempt}}}, orderID)
-		if undone != nil {
-			return nil, undone
+		undone, failed := s.giveBack(ctx, bson.M{"_id": in(ids), "reservations": bson.M{"$elemMatch": bson.M{"orderId": orderID, "attempt": attempt}}}, orderID)
+		if failed != nil {
+			return nil, failed
 		}
-		return nil, err
+		return undone, err
 	}
 	return nil, errors.New("mongodb: stock changes too fast to be reserved")
 }
