@@ -194,7 +194,7 @@ type Config struct {
 	TaxRatePercent   int64       // contained in prices
 	CaptureNow       bool        // capture the payment at confirmation, not parcel by parcel
 	// ClaimTime is how long one execution of a saga owns its order; a killed one is taken over after it. A step has a third
-	// of it. 0 means 90 s.
+	// of it. 0 means 60 s.
 	ClaimTime time.Duration
 }
 
@@ -235,7 +235,7 @@ func New(d Deps) (*Service, error) {
 	case c.ShippingFee.Amount < 0 || c.TaxRatePercent < 0:
 		return nil, errors.New("orders: negative shipping fee or tax rate")
 	}
-	c.ClaimTime = cmp.Or(c.ClaimTime, 90*time.Second)
+	c.ClaimTime = cmp.Or(c.ClaimTime, time.Minute)
 	s := &Service{
 		store: d.Store, carts: d.Carts, inventory: d.Inventory, payments: d.Payments,
 		customers: d.Customers, signals: d.Signals, config: c, clock: d.Clock, log: d.Log,

@@ -121,9 +121,10 @@ func (c *Client) EnqueueTx(ctx context.Context, tx pgx.Tx, jobs []orders.Job) er
 type Config struct {
 	Settlers   int           // sagas at the same time; 0 means 16
 	Shippers   int           // parcels at the same time; 0 means 8
-	SweepEvery time.Duration // 0 means 1 min
-	SweepIdle  time.Duration // how long an order may not move before it is taken up; 0 means 2 min
-	// JobTimeout ends an execution; 0 means 2 min. A job whose process was killed is taken up after twice of it.
+	SweepEvery time.Duration // 0 means 30 s
+	SweepIdle  time.Duration // how long an order may not move before it is taken up; 0 means 1 min
+	// JobTimeout ends an execution; 0 means 75 s, longer than a saga owns an order. River takes a job up whose process was
+	// killed after twice of it; the sweep is sooner.
 	JobTimeout time.Duration
 	Log        *slog.Logger // nil for the default
 }
@@ -145,12 +146,12 @@ type Worker struct{ river *river.Client[pgx.Tx] }
 
 // NewWorker makes a Worker for the service, whose store has to be on the same pool's database.
 func NewWorker(pool *pgxpool.Pool, service *orders.Service, c Config) (*Worker, error) {
-	timeout := cmp.Or(c.JobTimeout, 2*time.Minute)
+	timeout := cmp.Or(c.JobTimeout, 75*time.Second)
 	workers := river.NewWorkers()
 	err := errors.Join(
 		river.AddWorkerSafely(workers, &settler{service: service}),
 		river.AddWorkerSafely(workers, &shipper{service: service}),
-		river.AddWorkerSafely(workers, &sweeper{service: service, idle: cmp.Or(c.SweepIdle, 2*time.Minute)}),
+		river.AddWorkerSafely(workers, &sweeper{service: service, idle: cmp.Or(c.SweepIdle, time.Minute)}),
 		river.AddWorkerSafely(workers, &purger{service: service}),
 	)
 	if err != nil {
@@ -172,7 +173,7 @@ func NewWorker(pool *pgxpool.Pool, service *orders.Service, c Config) (*Worker, 
 		RescueStuckJobsAfter: 2 * timeout,
 		RetryPolicy:          &backoff{},
 		PeriodicJobs: []*river.PeriodicJob{
-			periodic(cmp.Or(c.SweepEvery, time.Minute), sweepArgs{}),
+			periodic(cmp.Or(c.SweepEvery, 30*time.Second), sweepArgs{}),
 			periodic(purgeEvery, purgeArgs{}),
 		},
 	})
