@@ -11,6 +11,7 @@ import (
 	"github.com/techmart/techmart/graph/request"
 	"github.com/techmart/techmart/migrations"
 	"github.com/techmart/techmart/resolvers"
+	"github.com/techmart/techmart/seed"
 	"github.com/techmart/techmart/services/carts"
 	cartspostgres "github.com/techmart/techmart/services/carts/postgres"
 	"github.com/techmart/techmart/services/money"
@@ -45,6 +46,8 @@ type Services struct {
 // stores are what commands need of the domains beside their services.
 type stores struct {
 	catalogue *productsmongodb.Store
+	orders    *orderspostgres.Store
+	payments  *paymentspostgres.Store
 	mailbox   mailbox.Store
 }
 
@@ -73,8 +76,9 @@ func (a *App) build(o Options) error {
 	s.Carts = carts.New(carts.Deps{
 		Store: cartspostgres.New(a.pool("carts")), Catalog: catalog{s}, Currency: currency, Clock: o.Clock, Log: a.log,
 	})
+	a.stores.payments = paymentspostgres.New(a.pool("payments"))
 	s.Payments = payments.New(payments.Deps{
-		Store:    paymentspostgres.New(a.pool("payments")),
+		Store:    a.stores.payments,
 		Provider: sandbox.New(sandbox.Config{Books: paymentspostgres.NewSandboxBooks(a.pool("payments"))}),
 		Clock:    o.Clock, Log: a.log,
 	})
@@ -86,8 +90,9 @@ func (a *App) build(o Options) error {
 	if err != nil {
 		return err
 	}
+	a.stores.orders = orderspostgres.New(a.pool("orders"), queue)
 	s.Orders, err = orders.New(orders.Deps{
-		Store: orderspostgres.New(a.pool("orders"), queue), Carts: orderCarts{s}, Inventory: orderInventory{s},
+		Store: a.stores.orders, Carts: orderCarts{s}, Inventory: orderInventory{s},
 		Payments: s.Payments.ForOrders(), Customers: orderCustomers{s}, Signals: a.hub, Config: terms, Clock: o.Clock, Log: a.log,
 	})
 	if err != nil {
@@ -154,6 +159,7 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 	deps := gateway.Deps{
 		Schema: schema, Loaders: a.loaders, Authenticator: s.Users, JWKS: s.Users.JWKS,
 		Persisted: persistedQueries{a.redis}, Checks: a.checks(), Registry: a.registry, Log: a.log, Demo: o.Demo,
+		Media: seed.MediaHandler(),
 	}
 	if a.stores.mailbox != nil && c.Mode == Development {
 		deps.Mailbox = mailbox.NewHandler("/dev/mailbox", a.stores.mailbox, a.log)

@@ -127,7 +127,7 @@ func (g *Gateway) routes() http.Handler {
 	mux.Handle("GET /metrics", route("/metrics", promhttp.HandlerFor(g.deps.Registry, promhttp.HandlerOpts{})))
 	mux.Handle("GET /.well-known/jwks.json", route("/.well-known/jwks.json", g.crossOrigin(http.HandlerFunc(g.jwks))))
 	if g.deps.Media != nil {
-		mux.Handle("GET /media/", route("/media/", http.StripPrefix("/media", g.deps.Media)))
+		mux.Handle("GET /media/", route("/media/", g.deps.Media))
 	}
 	if !g.config.Production {
 		playground := newPlayground()

@@ -138,7 +138,7 @@ func TestPages(t *testing.T) {
 	for target, part := range map[string]string{
 		"/": "ada@techmart.example", "/playground": "/playground/graphiql.js", "/playground/page.js": "createFetcher",
 		"/playground/graphiql.js": "GraphiQL", "/playground/graphiql.css": "graphiql", "/playground/react.js": "React", "/playground/react-dom.js": "ReactDOM",
-		"/dev/mailbox": "mails at", "/dev/mailbox/mails/1": "mails at /dev/mailbox/mails/1", "/media/p/1.svg": "picture at /p/1.svg",
+		"/dev/mailbox": "mails at", "/dev/mailbox/mails/1": "mails at /dev/mailbox/mails/1", "/media/p/1.svg": "picture at /media/p/1.svg",
 		"/metrics": "graphql_operations_total", "/.well-known/jwks.json": `"keys"`,
 	} {
 		a := e.do(t, "GET", target, "")

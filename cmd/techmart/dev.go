@@ -59,6 +59,9 @@ func (d *devCommand) Run(ctx context.Context, p *program) (err error) {
 	if err := a.Migrate(ctx); err != nil {
 		return err
 	}
+	if err := a.Seed(ctx, 1, say.line); err != nil {
+		return err
+	}
 	say.line(fmt.Sprintf("ready after %.1f s", time.Since(say.began).Seconds()))
 	welcome(p.out, "http://"+l.Addr().String())
 	return a.Run(ctx, app.Parts{API: l, Worker: true})

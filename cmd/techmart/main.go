@@ -22,6 +22,7 @@ type commands struct {
 	Worker      workerCommand      `cmd:"" help:"Do the work that is queued: orders, events, e-mails."`
 	Dev         devCommand         `cmd:"" help:"Run everything here for development: private servers, demo data, API and worker."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the stores to the state that this version needs."`
+	Seed        seedCommand        `cmd:"" help:"Fill an empty shop with demo data. Its accounts share one published password: never in production."`
 	Import      importCommand      `cmd:"" help:"Read data into the shop."`
 	Export      exportCommand      `cmd:"" help:"Write data of the shop."`
 	DeadLetters deadLettersCommand `cmd:"" name:"deadletters" help:"Messages that were given up."`

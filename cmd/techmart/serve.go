@@ -74,6 +74,20 @@ func (*migrateStatus) Run(ctx context.Context, p *program) error {
 	})
 }
 
+type seedCommand struct {
+	Scale int `default:"1" help:"How many times as large as the smallest shop (2,100 products); 1 to 1000."`
+}
+
+// Run fills an empty shop with demo data.
+func (s *seedCommand) Run(ctx context.Context, p *program) error {
+	return p.with(ctx, func(a *app.App, _ app.Config) error {
+		if err := a.Migrate(ctx); err != nil {
+			return err
+		}
+		return a.Seed(ctx, s.Scale, func(line string) { fmt.Fprintln(p.errors, line) })
+	})
+}
+
 type configCommand struct{}
 
 // Run shows the settings, and what is wrong with them.

@@ -11,6 +11,7 @@ package cost
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -20,6 +21,10 @@ const (
 	defaultObjectWeight = 1
 	defaultListSize     = 10
 )
+
+// introspectionCost are the costs of the fields by which the schema shows itself, whatever is
+// selected beneath: a rule of validation bounds that, and nothing is looked up for it.
+var introspectionCost = map[string]float64{"__schema": 50, "__type": 5}
 
 // maxVisits bounds the work of one estimate; an operation beyond it is too dear to be estimated.
 const maxVisits = 50_000
@@ -184,8 +189,11 @@ func (e *estimate) object(def *ast.Definition, sets []ast.SelectionSet, sized ma
 // field gives the cost of the fields of one response key.
 func (e *estimate) field(group []*ast.Field, sized map[string]bool, size int) float64 {
 	first := group[0]
+	if strings.HasPrefix(first.Name, "__") {
+		return introspectionCost[first.Name]
+	}
 	f, known := e.a.fields[first.Definition]
-	if !known { // __typename and the like
+	if !known {
 		return 0
 	}
 	total := f.weight

@@ -7,7 +7,7 @@ const defaultQuery = `# Welcome to the TechMart graph. Ctrl-Space completes, Ctr
 # Subscriptions take the same header.
 
 query Products {
-  products(first: 5, where: { inStock: true }) {
+  products(first: 5, where: { available: true }) {
     nodes {
       title
       slug

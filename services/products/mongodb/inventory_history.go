@@ -147,7 +147,10 @@ func settingOnHand(c products.SetOnHand) mongo.Pipeline {
 	}
 }
 
-// ImportOnHand sets stock on hand in bulk: one command for all, four more for the history.
+// stockBatch bounds one command of a bulk, so that it ends in time on a busy machine.
+const stockBatch = 500
+
+// ImportOnHand sets stock on hand in bulk: one command for each batch, four more for the history.
 func (s *Store) ImportOnHand(ctx context.Context, changes []products.SetOnHand) (map[uuid.UUID]products.Stock, error) {
 	models := make([]mongo.WriteModel, len(changes))
 	ids := make([]uuid.UUID, len(changes))
@@ -158,8 +161,8 @@ func (s *Store) ImportOnHand(ctx context.Context, changes []products.SetOnHand) 
 			"levels": bson.M{"$not": bson.M{"$elemMatch": bson.M{"locationId": c.LocationID, "onHand": c.OnHand}}},
 		})
 	}
-	if len(models) > 0 {
-		_, err := s.inventory().BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
+	for part := range slices.Chunk(models, stockBatch) {
+		_, err := s.inventory().BulkWrite(ctx, part, options.BulkWrite().SetOrdered(false))
 		if err != nil && !onlyDuplicates(err) { // an upsert of stock that is equal already
 			return nil, fmt.Errorf("mongodb: import stock: %w", err)
 		}
