@@ -110,6 +110,9 @@ func (s *Shop) Product(i int) *products.Product {
 
 	quality := r.Float64()
 	p.Attributes = k.attributes(r, quality)
+	if n == 0 {
+		agree(&p.Attributes[0], k.specs[0], name)
+	}
 	base := float64(k.low) * math.Pow(float64(k.high)/float64(k.low), quality)
 	s.addVariants(p, k, i, n, base, r)
 	p.DescriptionHTML = describe(k, p, r)
@@ -144,6 +147,15 @@ func (k kind) attributes(r *rand.Rand, quality float64) []products.Attribute {
 		list[i] = products.Attribute{Key: sp.key, Name: sp.name, Unit: sp.unit, Value: sp.values[min(max(int(at), 0), len(sp.values)-1)]}
 	}
 	return list
+}
+
+// agree gives the fact the value that the product's name ends with, if it is one: an X14 has 14 inches.
+func agree(a *products.Attribute, of spec, name string) {
+	for _, value := range of.values {
+		if strings.HasSuffix(name, value) {
+			a.Value = value
+		}
+	}
 }
 
 // maxVariants keeps products within reason.

@@ -28,12 +28,18 @@ type PaymentImporter interface {
 	Import(ctx context.Context, list []*payments.Record) error
 }
 
+// StockImporter takes stock in bulk.
+type StockImporter interface {
+	// InsertStock adds the stock of variants that have none; that which is there already stays as it is.
+	InsertStock(ctx context.Context, changes []products.SetOnHand) error
+}
+
 // Deps is where the shop is loaded to. All of them are needed; schemas and indexes have to be there.
 type Deps struct {
 	Users     *users.Service
 	Products  *products.Service
-	Catalog   products.CatalogStore
 	Inventory products.InventoryStore
+	Stock     StockImporter
 	Orders    OrderImporter
 	Payments  PaymentImporter
 }
@@ -197,8 +203,7 @@ func (l *loader) stock(ctx context.Context) error {
 				}
 			}
 		}
-		_, err := l.Inventory.ImportOnHand(ctx, changes)
-		return err
+		return l.Stock.InsertStock(ctx, changes)
 	})
 }
 
