@@ -37,6 +37,17 @@ func (s *Store) ImportProducts(ctx context.Context, list []*products.Product, no
 	for i, p := range list {
 		items[i] = importItem{product: p, outcome: &outcomes[i]}
 	}
+	// Words are counted once for all: most products share most of theirs.
+	words := make(map[string]int)
+	err := s.importAll(ctx, items, now, words)
+	if err := errors.Join(err, s.countWords(context.WithoutCancel(ctx), words)); err != nil {
+		return nil, err
+	}
+	return outcomes, nil
+}
+
+// importAll imports batch after batch, and gathers in words what changes in the dictionary.
+func (s *Store) importAll(ctx context.Context, items []importItem, now time.Time, words map[string]int) error {
 	for part := range slices.Chunk(items, importBatch) {
 		for round := 0; len(part) > 0; round++ {
 			if round == importRounds {
@@ -46,16 +57,16 @@ func (s *Store) ImportProducts(ctx context.Context, list []*products.Product, no
 				break
 			}
 			var err error
-			if part, err = s.importPart(ctx, part, now); err != nil {
-				return nil, err
+			if part, err = s.importPart(ctx, part, now, words); err != nil {
+				return err
 			}
 		}
 	}
-	return outcomes, nil
+	return nil
 }
 
 // importPart imports a batch and gives those items that have to be tried again.
-func (s *Store) importPart(ctx context.Context, part []importItem, now time.Time) (again []importItem, err error) {
+func (s *Store) importPart(ctx context.Context, part []importItem, now time.Time, words map[string]int) (again []importItem, err error) {
 	todo, writes, err := s.plan(ctx, part, now)
 	if err != nil || len(writes) == 0 {
 		return nil, err
@@ -83,7 +94,6 @@ func (s *Store) importPart(ctx context.Context, part []importItem, now time.Time
 	} else if err != nil {
 		return nil, fmt.Errorf("mongodb: import products: %w", err)
 	}
-	words := make(map[string]int)
 	for i, item := range todo {
 		if failed[i] {
 			continue
@@ -95,9 +105,6 @@ func (s *Store) importPart(ctx context.Context, part []importItem, now time.Time
 		if item.before != nil {
 			again = append(again, item)
 		}
-	}
-	if err := s.countWords(ctx, words); err != nil {
-		return nil, err
 	}
 	if int(done.MatchedCount) == updates {
 		return nil, nil

@@ -10,7 +10,7 @@ import (
 )
 
 // relatedSample is how many products of the category, dearer and cheaper ones each, are compared.
-const relatedSample = 40
+const relatedSample = 24
 
 // RelatedProducts gives for each product other ones of its category that can be bought. Of those
 // nearest in price it takes the ones with the most attributes in common.
