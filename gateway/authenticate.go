@@ -12,8 +12,7 @@ import (
 
 // authenticate puts the viewer of the Authorization header into the context; without the header it
 // is an anonymous one. A token that is not good is answered with 401, and false given.
-func (g *Gateway) authenticate(w http.ResponseWriter, r *http.Request) (context.Context, bool) {
-	ctx := r.Context()
+func (g *Gateway) authenticate(ctx context.Context, w http.ResponseWriter, r *http.Request) (context.Context, bool) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
 		return ctx, true

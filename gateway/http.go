@@ -40,7 +40,8 @@ func (g *Gateway) graphHandler() http.Handler {
 			refuse(w, http.StatusBadRequest, "CSRF", "A page of another origin must send a header that needs a preflight, such as Apollo-Require-Preflight.")
 			return
 		}
-		ctx, ok := g.authenticate(w, r)
+		ctx, calls := telemetry.WithCalls(r.Context())
+		ctx, ok = g.authenticate(ctx, w, r)
 		if !ok {
 			return
 		}
@@ -54,13 +55,12 @@ func (g *Gateway) graphHandler() http.Handler {
 			g.stream(ctx, w, r, params)
 			return
 		}
-		g.answer(ctx, w, r, params, kind)
+		g.answer(ctx, w, r, params, kind, calls)
 	})
 }
 
 // answer runs one query or mutation.
-func (g *Gateway) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, params *graphql.RawParams, kind mediaType) {
-	ctx, calls := telemetry.WithCalls(ctx)
+func (g *Gateway) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, params *graphql.RawParams, kind mediaType, calls *telemetry.Calls) {
 	op, faults := g.exec.CreateOperationContext(ctx, params)
 	if faults != nil {
 		resp := g.exec.DispatchError(graphql.WithOperationContext(ctx, op), faults)

@@ -9,6 +9,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 	coderws "github.com/coder/websocket"
 
+	"github.com/techmart/techmart/graph/request"
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/viewer"
 )
@@ -72,6 +73,9 @@ func (g *Gateway) serveWebSocket(t transport.Websocket, w http.ResponseWriter, r
 	g.metrics.streams.WithLabelValues("websocket").Inc()
 	defer g.metrics.streams.WithLabelValues("websocket").Dec()
 	recordOf(ctx).kind = "connection"
+	info := request.FromContext(ctx)
+	info.IdempotencyKey = "" // the header would stand for every operation of the connection
+	ctx = request.NewContext(ctx, info)
 	t.Do(w, r.WithContext(ctx), g.exec)
 }
 

@@ -133,7 +133,7 @@ func (a *Analyzer) Estimate(doc *ast.QueryDocument, op *ast.OperationDefinition,
 		return 0
 	}
 	e := &estimate{a: a, doc: doc, variables: variables}
-	total := e.selection(root, []ast.SelectionSet{op.SelectionSet}, nil, 0)
+	total := e.object(root, []ast.SelectionSet{op.SelectionSet}, nil, 0)
 	if e.visits > maxVisits || total >= TooDear {
 		return TooDear
 	}
@@ -158,19 +158,20 @@ type estimate struct {
 	visits    int
 }
 
-// selection gives the cost of selection sets on a type. sized are the fields of it that hold size
-// items each, by the @listSize of the field above.
-func (e *estimate) selection(def *ast.Definition, sets []ast.SelectionSet, sized map[string]bool, size int) float64 {
+// item gives the cost of one item of a type with what is selected on it. sized are the fields of it
+// that hold size items each, by the @listSize of the field above.
+func (e *estimate) item(def *ast.Definition, sets []ast.SelectionSet, sized map[string]bool, size int) float64 {
 	if !def.IsAbstractType() {
-		return e.object(def, sets, sized, size)
+		return e.a.weights[def.Name] + e.object(def, sets, sized, size)
 	}
 	var dearest float64
 	for _, possible := range e.a.schema.GetPossibleTypes(def) {
-		dearest = max(dearest, e.object(possible, sets, sized, size))
+		dearest = max(dearest, e.item(possible, sets, sized, size))
 	}
 	return dearest
 }
 
+// object gives the cost of what is selected on an object, without its own weight.
 func (e *estimate) object(def *ast.Definition, sets []ast.SelectionSet, sized map[string]bool, size int) float64 {
 	c := collector{e: e, object: def, byKey: make(map[string]int)}
 	for _, set := range sets {
@@ -221,7 +222,7 @@ func (e *estimate) field(group []*ast.Field, sized map[string]bool, size int) fl
 		for i, one := range group {
 			sets[i] = one.SelectionSet
 		}
-		each += e.selection(def, sets, f.sized, own)
+		each = e.item(def, sets, f.sized, own)
 	}
 	return total + float64(items)*each
 }
