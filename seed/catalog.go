@@ -322,7 +322,7 @@ func (s *Shop) Stock(i, v int) Level {
 	if r.IntN(10) == 0 || i%41 == 17 {
 		return Level{}
 	}
-	demand := int(math.Ceil(float64(s.Orders()) * popularity(i, s.Products()) * 4))
+	demand := int(math.Ceil(float64(s.Orders()) * popularity(i, s.Products())))
 	return Level{Berlin: 12 + demand + r.IntN(60), Rotterdam: r.IntN(40)}
 }
 

@@ -58,7 +58,7 @@ type Options struct {
 	Progress func(Progress) // called from one goroutine; nil for none
 }
 
-const batchSize = 1000
+const batchSize = 500
 
 // Load fills an empty shop. It does nothing where a shop was loaded before, and carries on where a
 // loading was interrupted. Nobody else may write to the shop meanwhile.
