@@ -15,9 +15,9 @@ import (
 
 // Bounds of the lists in a product.
 const (
-	maxShownVariants = 100
-	maxShownMedia    = 20
-	defaultRelated   = 8
+	maxShown       = 100 // of each list
+	defaultMedia   = 20
+	defaultRelated = 8
 )
 
 type (
@@ -181,22 +181,22 @@ func (productResolver) Category(ctx context.Context, obj *model.Product) (*model
 
 // Variants answers Product.variants.
 func (productResolver) Variants(_ context.Context, obj *model.Product, first *int) ([]*model.ProductVariant, error) {
-	return head(obj.Variants, first, maxShownVariants)
+	return head(obj.Variants, first, maxShown)
 }
 
 // Media answers Product.media.
 func (productResolver) Media(_ context.Context, obj *model.Product, first *int) ([]*model.Media, error) {
-	return head(obj.Media, first, maxShownMedia)
+	return head(obj.Media, first, defaultMedia)
 }
 
 // head gives the first items of a list. It fails with BAD_USER_INPUT for a number out of bounds.
-func head[T any](list []T, first *int, upper int) ([]T, error) {
-	n := upper
+func head[T any](list []T, first *int, standard int) ([]T, error) {
+	n := standard
 	if first != nil {
 		n = *first
 	}
-	if n < 1 || n > upper {
-		return nil, errs.At(errs.BadInput, "Ask for at least one item, and no more than the list can have.", "first")
+	if n < 1 || n > maxShown {
+		return nil, errs.At(errs.BadInput, "Ask for 1 to 100 items.", "first")
 	}
 	return list[:min(n, len(list))], nil
 }

@@ -234,8 +234,8 @@ func TestProductLookups(t *testing.T) {
 	for _, document := range []string{
 		`{ product { id } }`, `{ product(id: "x", slug: "y") { id } }`, `{ productVariant { id } }`, `{ category { id } }`,
 		`{ products(first: 101) { nodes { id } } }`, `{ products(where: { price: { gte: "1.234" } }) { nodes { id } } }`, `{ products(where: { ratingAtLeast: 6 }) { nodes { id } } }`,
-		`{ products(where: { statuses: [DRAFT] }) { nodes { id } } }`, `{ search(query: "") { facets { key } } }`, `{ searchSuggestions(prefix: "a", first: 21) }`,
-		`{ product(slug: "nordlicht-x1") { variants(first: 0) { id } } }`, `{ product(slug: "nordlicht-x1") { media(first: 21) { url } } }`, `{ product(slug: "nordlicht-x1") { relatedProducts(first: 21) { id } } }`,
+		`{ products(where: { statuses: [DRAFT] }) { nodes { id } } }`, `{ search(query: "") { facets { key } } }`, `{ searchSuggestions(prefix: "a", first: 101) }`,
+		`{ product(slug: "nordlicht-x1") { variants(first: 0) { id } } }`, `{ product(slug: "nordlicht-x1") { media(first: 101) { url } } }`, `{ product(slug: "nordlicht-x1") { relatedProducts(first: 101) { id } } }`,
 		`mutation { productArchive(input: { id: "x", expectedVersion: 1 }) { product { id } } }`,
 	} {
 		if messages := g.ask(viewer.Viewer{}, document, new(object), nil); len(messages) != 1 {

@@ -5275,7 +5275,7 @@ type PaymentRefundPayload {
   searchSuggestions(
     "What was typed so far; 1 to 100 characters."
     prefix: String!
-    "How many; default 8, at most 20."
+    "How many; default 8, at most 100."
     first: Int = 8
   ): [String!]! @listSize(slicingArguments: ["first"], assumedSize: 8, requireOneSlicingArgument: false) @cost(weight: "2") @cacheControl(maxAge: 300)
   "One category by id or slug; give exactly one."
@@ -5354,7 +5354,7 @@ type Product implements Node @goExtraField(name: "ProductID", type: "github.com/
   ): [ProductVariant!]! @goField(forceResolver: true) @listSize(slicingArguments: ["first"], assumedSize: 100, requireOneSlicingArgument: false)
   "Pictures, the main one first; at most 20."
   media(
-    "How many; default and at most 20."
+    "How many; default 20, at most 100."
     first: Int = 20
   ): [Media!]! @goField(forceResolver: true) @listSize(slicingArguments: ["first"], assumedSize: 20, requireOneSlicingArgument: false)
   "Technical facts, such as the screen size."
@@ -5376,7 +5376,7 @@ type Product implements Node @goExtraField(name: "ProductID", type: "github.com/
   ): ReviewConnection! @goField(forceResolver: true) @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"], assumedSize: 20, requireOneSlicingArgument: false)
   "Similar products that can be bought, best match first."
   relatedProducts(
-    "How many; default 8, at most 20."
+    "How many; default 8, at most 100."
     first: Int = 8
   ): [Product!]! @goField(forceResolver: true) @listSize(slicingArguments: ["first"], assumedSize: 8, requireOneSlicingArgument: false)
   "When it came into the shop; null for a draft."

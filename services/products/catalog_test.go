@@ -309,7 +309,7 @@ func TestFilterOfStaff(t *testing.T) {
 		Categories: [][]uuid.UUID{make([]uuid.UUID, 101)}, Attributes: []products.AttributeFilter{{Key: "a"}}}}, products.Sort{}, page.Request{Limit: 5})
 	c.faults(err, "BAD_USER_INPUT where.price", "BAD_USER_INPUT where.vendors", "BAD_USER_INPUT where.tags", "BAD_USER_INPUT where.ratingAtLeast",
 		"BAD_USER_INPUT where.categoryIds", "BAD_USER_INPUT where.attributes")
-	_, err = c.Related(c.visitor, nil, 21)
+	_, err = c.Related(c.visitor, nil, 101)
 	c.faults(err, "BAD_USER_INPUT first")
 }
 
@@ -431,7 +431,7 @@ func TestSearchUnderstands(t *testing.T) {
 	c.faults(err, "BAD_USER_INPUT query")
 	_, err = c.Suggestions(c.visitor, strings.Repeat("x", 101), 8)
 	c.faults(err, "BAD_USER_INPUT prefix")
-	_, err = c.Suggestions(c.visitor, "x", 21)
+	_, err = c.Suggestions(c.visitor, "x", 101)
 	c.faults(err, "BAD_USER_INPUT first")
 	got, err := c.Suggestions(c.visitor, "Lap", 8)
 	if err != nil || !slices.Equal(got, []string{"laptop", "Laptop sleeve"}) {

@@ -14,7 +14,7 @@ import (
 const (
 	maxFilterValues = 100
 	maxFilters      = 20
-	maxRelated      = 20
+	maxRelated      = 100
 	minRating       = 10 // tenths of a star
 	maxRating       = 50
 )
@@ -132,10 +132,10 @@ func (s *Service) CountInCategories(ctx context.Context, categoryIDs []uuid.UUID
 }
 
 // Related gives for each product at most limit similar ones that can be bought, in one command. It
-// fails with BAD_USER_INPUT for a limit that is not 1 to 20.
+// fails with BAD_USER_INPUT for a limit that is not 1 to 100.
 func (s *Service) Related(ctx context.Context, of []*Product, limit int) (map[uuid.UUID][]*Product, error) {
 	if limit < 1 || limit > maxRelated {
-		return nil, errs.At(errs.BadInput, "Ask for 1 to 20 items.", "first")
+		return nil, errs.At(errs.BadInput, "Ask for 1 to 100 items.", "first")
 	}
 	return s.catalog.RelatedProducts(ctx, of, limit)
 }

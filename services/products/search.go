@@ -16,7 +16,7 @@ import (
 const (
 	maxQuery       = 200
 	maxPrefix      = 100
-	maxSuggestions = 20
+	maxSuggestions = 100
 )
 
 // Query is a search as the dictionary understood it: a product matches when it has a word of
@@ -178,7 +178,7 @@ func (s *Service) Suggestions(ctx context.Context, prefix string, limit int) ([]
 		return nil, errs.At(errs.BadInput, "A prefix has 1 to 100 characters.", "prefix")
 	}
 	if limit < 1 || limit > maxSuggestions {
-		return nil, errs.At(errs.BadInput, "Ask for 1 to 20 suggestions.", "first")
+		return nil, errs.At(errs.BadInput, "Ask for 1 to 100 suggestions.", "first")
 	}
 	words := SplitWords(prefix)
 	return s.catalog.Suggest(ctx, Fold(strings.TrimSpace(prefix)), words[:min(len(words), maxQueryWords)], limit)

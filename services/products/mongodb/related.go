@@ -41,7 +41,7 @@ func (s *Store) related(p *products.Product, limit int) bson.A {
 				{Key: "priceMin", Value: bson.D{{Key: condition, Value: p.PriceMin.Amount}}}, {Key: "_id", Value: bson.D{{Key: "$ne", Value: p.ID}}},
 			}}},
 			bson.D{{Key: "$sort", Value: bson.D{{Key: "priceMin", Value: direction}, {Key: "_id", Value: direction}}}},
-			bson.D{{Key: "$limit", Value: relatedSample}},
+			bson.D{{Key: "$limit", Value: max(relatedSample, limit)}},
 		}
 	}
 	facts := make([]string, len(p.Attributes))
