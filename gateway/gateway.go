@@ -49,6 +49,9 @@ type Limits struct {
 // is not good; any other failure means that it could not be told.
 type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (viewer.Viewer, error)
+	// Active fails with UNAUTHENTICATED once the viewer's session has ended; any other failure means
+	// that it could not be told.
+	Active(ctx context.Context, v viewer.Viewer) error
 }
 
 // Store keeps persisted queries for all processes. A failure is no more than a miss.

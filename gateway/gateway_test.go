@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,7 +32,17 @@ var (
 	staff    = viewer.Viewer{UserID: uuid.MustParse("0190c5e0-0000-7000-8000-000000000002"), Scopes: []viewer.Scope{viewer.OrdersRead}}
 )
 
-type tokens struct{}
+type tokens struct {
+	ended *atomic.Bool // the sessions; nil for never
+}
+
+// Active follows ended.
+func (k tokens) Active(context.Context, viewer.Viewer) error {
+	if k.ended != nil && k.ended.Load() {
+		return errs.New(errs.Unauthenticated, "The session has ended.")
+	}
+	return nil
+}
 
 // Authenticate knows two tokens, and one that cannot be checked.
 func (tokens) Authenticate(_ context.Context, token string) (viewer.Viewer, error) {

@@ -35,6 +35,7 @@ func (g *Gateway) newExecutor() graphql.GraphExecutor {
 	e.Use(introspection{production: g.config.Production})
 	e.Use(costLimit{g: g})
 	e.AroundOperations(g.measured)
+	e.AroundOperations(g.inSession)
 	e.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 		return next(g.deps.Loaders(ctx))
 	})

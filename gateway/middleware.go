@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/rs/cors"
@@ -22,7 +23,7 @@ import (
 const (
 	maxRequestID      = 64
 	maxUserAgent      = 300
-	maxIdempotencyKey = 255
+	maxIdempotencyKey = 256 * utf8.UTFMax // more than a key may have: a longer one is refused, not cut to another one
 )
 
 // record gathers what the access log says of a request; the handlers fill it in.

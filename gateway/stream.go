@@ -82,9 +82,9 @@ func (g *Gateway) produce(ctx context.Context, op *graphql.OperationContext, out
 			_ = g.recoverPanic(ctx, p) // logged; the stream ends
 		}
 	}()
-	responses, ctx := g.exec.DispatchOperation(ctx, op)
+	responses, operation := g.exec.DispatchOperation(ctx, op)
 	for {
-		resp := responses(ctx)
+		resp := responses(operation)
 		if resp == nil {
 			return
 		}

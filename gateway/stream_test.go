@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -157,6 +158,9 @@ func (s *socket) closed() coderws.StatusCode {
 	for {
 		var m message
 		if err := wsjson.Read(ctx, s.Conn, &m); err != nil {
+			if ctx.Err() != nil {
+				s.t.Error("the connection stays open")
+			}
 			return coderws.CloseStatus(err)
 		}
 	}
@@ -289,5 +293,75 @@ func TestShutdown(t *testing.T) {
 		}
 	case <-time.After(6 * time.Second):
 		t.Error("the server does not end")
+	}
+}
+
+// A stream ends with the session of its viewer, with events or without.
+func TestStreamsEndWithTheSession(t *testing.T) {
+	t.Parallel()
+	for name, keepAlive := range map[string]time.Duration{"without an event": 10 * time.Millisecond, "at the next event": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ended := new(atomic.Bool)
+			e := setup(t, func(c *gateway.Config, d *gateway.Deps) {
+				c.KeepAlive, d.Authenticator = keepAlive, tokens{ended: ended}
+			})
+			s := e.dial(t, `{"accessToken":"customer"}`)
+			s.read()
+			s.subscribe("1", follow)
+			e.send(t, "A-1")
+			if m := s.next(); m.Type != "next" || !strings.Contains(string(m.Payload), `"A-1"`) {
+				t.Errorf("got %s %s", m.Type, m.Payload)
+			}
+			ended.Store(true)
+			if keepAlive == time.Minute {
+				e.send(t, "A-2")
+			}
+			if m := s.next(); !strings.Contains(string(m.Payload), "UNAUTHENTICATED") || strings.Contains(string(m.Payload), "A-2") {
+				t.Errorf("got %s %s", m.Type, m.Payload)
+			}
+			if m := s.next(); m.Type != "complete" {
+				t.Errorf("got %s %s", m.Type, m.Payload)
+			}
+		})
+	}
+}
+
+// next reads what is no ping, and answers those that are.
+func (s *socket) next() message {
+	s.t.Helper()
+	for {
+		m := s.read()
+		if m.Type != "ping" {
+			return m
+		}
+		s.write(message{Type: "pong"})
+	}
+}
+
+// Who opens a connection and does not say who they are does not keep it.
+func TestWebSocketInitialization(t *testing.T) {
+	t.Parallel()
+	e := setup(t, func(c *gateway.Config, _ *gateway.Deps) { c.InitTimeout = 100 * time.Millisecond })
+	for first, want := range map[string]coderws.StatusCode{
+		``: 4408, `{"type":"ping"}`: 1002, `{"type":"connection_init","payload":7}`: -1, `nonsense`: 1002,
+	} {
+		t.Run(first, func(t *testing.T) {
+			t.Parallel()
+			conn, _, err := coderws.Dial(t.Context(), "ws"+strings.TrimPrefix(e.URL, "http")+"/graphql",
+				&coderws.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = conn.CloseNow() })
+			if first != "" {
+				if err := conn.Write(t.Context(), coderws.MessageText, []byte(first)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := (&socket{conn, t}).closed(); got != want {
+				t.Errorf("closed with %d, want %d", got, want)
+			}
+		})
 	}
 }

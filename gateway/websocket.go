@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,17 +18,17 @@ import (
 // transportWS is the only subprotocol spoken (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md).
 const transportWS = "graphql-transport-ws"
 
-// forbidden is the close code of a connection whose initialization was refused.
-const forbidden = 4403
+// Close codes of the protocol.
+const (
+	forbidden   = 4403 // the initialization was refused
+	initTimeout = 4408 // there was none
+)
 
 // websocket speaks graphql-transport-ws. Who is connected is said in connection_init, as browsers
 // send no header of choice with a WebSocket.
 func (g *Gateway) websocket() transport.Websocket {
 	limit := g.config.MaxBodyBytes
 	return transport.Websocket{
-		Implementation: accepter{transport.CoderWebsocketImplementation{AcceptOptions: coderws.AcceptOptions{
-			Subprotocols: []string{transportWS}, OriginPatterns: hosts(g.config.AllowedOrigins),
-		}}},
 		InitTimeout:      g.config.InitTimeout,
 		InitFunc:         g.connect,
 		PingPongInterval: g.config.KeepAlive,
@@ -76,7 +77,14 @@ func (g *Gateway) serveWebSocket(t transport.Websocket, w http.ResponseWriter, r
 	info := request.FromContext(ctx)
 	info.IdempotencyKey = "" // the header would stand for every operation of the connection
 	ctx = request.NewContext(ctx, info)
+	a := &accepter{CoderWebsocketImplementation: transport.CoderWebsocketImplementation{AcceptOptions: coderws.AcceptOptions{
+		Subprotocols: []string{transportWS}, OriginPatterns: hosts(g.config.AllowedOrigins),
+	}}}
+	t.Implementation = a
 	t.Do(w, r.WithContext(ctx), g.exec)
+	if a.conn != nil { // the transport leaves it open where connection_init cannot be read
+		_ = a.conn.Close() // after a close it does nothing
+	}
 }
 
 func offers(r *http.Request, subprotocol string) bool {
@@ -101,13 +109,41 @@ func hosts(origins []string) []string {
 	return list
 }
 
-// accepter keeps to our subprotocol, whatever else the transport would speak.
+// accepter keeps to our subprotocol, whatever else the transport would speak, and to the connection.
 type accepter struct {
 	transport.CoderWebsocketImplementation
+	conn transport.WebsocketConn
 }
 
 // Accept upgrades a request.
-func (a accepter) Accept(w http.ResponseWriter, r *http.Request, o transport.WebsocketAcceptOptions) (transport.WebsocketConn, error) {
+func (a *accepter) Accept(w http.ResponseWriter, r *http.Request, o transport.WebsocketAcceptOptions) (transport.WebsocketConn, error) {
 	o.Subprotocols = []string{transportWS}
-	return a.CoderWebsocketImplementation.Accept(w, r, o)
+	conn, err := a.CoderWebsocketImplementation.Accept(w, r, o)
+	if err != nil {
+		return nil, err
+	}
+	a.conn = conn
+	limited, ok := conn.(boundedConn)
+	if !ok {
+		return nil, errors.New("gateway: the WebSocket cannot be bounded")
+	}
+	return protocolConn{limited}, nil
+}
+
+// boundedConn is a connection with bounds on what is read.
+type boundedConn interface {
+	transport.WebsocketConn
+	transport.WebsocketReadLimiter
+	transport.WebsocketReadDeadliner
+}
+
+// protocolConn closes with the protocol's own code where the transport knows a general one only.
+type protocolConn struct{ boundedConn }
+
+// WriteClose closes the connection.
+func (c protocolConn) WriteClose(code int, message string) error {
+	if message == "connection initialisation timeout" {
+		code = initTimeout
+	}
+	return c.boundedConn.WriteClose(code, message)
 }

@@ -22,14 +22,26 @@ func (s *Service) Authenticate(ctx context.Context, accessToken string) (viewer.
 		s.log.DebugContext(ctx, "access token refused", "error", err)
 		return viewer.Viewer{}, errUnauthenticated()
 	}
-	revoked, err := s.revocations.revoked(ctx, v.SessionID, now)
-	if err != nil {
+	if err := s.Active(ctx, v); err != nil {
 		return viewer.Viewer{}, err
 	}
-	if revoked {
-		return viewer.Viewer{}, errUnauthenticated()
-	}
 	return v, nil
+}
+
+// Active tells whether the session of a viewer whose token was good still lasts. It fails with
+// UNAUTHENTICATED once the session was ended, and with UNAVAILABLE where that cannot be told.
+func (s *Service) Active(ctx context.Context, v viewer.Viewer) error {
+	if v.System {
+		return nil
+	}
+	revoked, err := s.revocations.revoked(ctx, v.SessionID, s.now())
+	if err != nil {
+		return err
+	}
+	if revoked {
+		return errUnauthenticated()
+	}
+	return nil
 }
 
 // JWKS gives the public keys of access tokens as a JSON Web Key Set.
