@@ -3,6 +3,7 @@ package seed_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -198,28 +199,32 @@ func (s shop) checkCatalog(t *testing.T, ctx context.Context, want *seed.Shop) {
 	open := s.count(t, `SELECT coalesce(sum(quantity - fulfilled), 0)::bigint FROM orders.lines l JOIN orders.orders o ON o.id = l.order_id
 		WHERE o.status IN ('CONFIRMED', 'PARTIALLY_FULFILLED')`)
 	reserved := 0
-	for i := range want.Products() {
-		p := want.Product(i)
-		ids := make([]uuid.UUID, len(p.Variants))
-		for v := range p.Variants {
-			ids[v] = p.Variants[v].ID
+	for batch := range slices.Chunk(slices.Collect(want.Catalog()), 200) {
+		var ids []uuid.UUID
+		for _, p := range batch {
+			for v := range p.Variants {
+				ids = append(ids, p.Variants[v].ID)
+			}
 		}
 		stock, err := s.Products.Stock(ctx, ids)
 		if err != nil {
 			t.Fatal(err)
 		}
-		any := false
-		for v, id := range ids {
-			if n := len(stock[id].Levels); n > 0 && n != 2 {
-				t.Errorf("%s lies at %d places", p.Variants[v].SKU, n)
+		for _, p := range batch {
+			available := false
+			for v := range p.Variants {
+				held := stock[p.Variants[v].ID]
+				if len(held.Levels) != 2 {
+					t.Errorf("%s lies at %d places", p.Variants[v].SKU, len(held.Levels))
+				}
+				for _, level := range held.Levels {
+					reserved += level.Reserved
+				}
+				available = available || held.Available() > 0
 			}
-			for _, level := range stock[id].Levels {
-				reserved += level.Reserved
+			if available != p.Available {
+				t.Errorf("%s: available %v, stock says %v", p.Slug, p.Available, available)
 			}
-			any = any || stock[id].Available() > 0
-		}
-		if any != p.Available {
-			t.Errorf("%s: available %v, stock says %v", p.Slug, p.Available, any)
 		}
 	}
 	if reserved != open {

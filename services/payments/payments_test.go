@@ -14,6 +14,7 @@ import (
 	platform "github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/money"
+	"github.com/techmart/techmart/services/page"
 	"github.com/techmart/techmart/services/payments"
 	"github.com/techmart/techmart/services/payments/postgres"
 	"github.com/techmart/techmart/services/payments/sandbox"
@@ -278,4 +279,16 @@ func TestAccess(t *testing.T) {
 	wantCode(t, "ledger", err, errs.Forbidden)
 	_, err = s.ResolvePending(customer, 0, 1)
 	wantCode(t, "sweep", err, errs.Forbidden)
+	_, err = s.PurgeKeys(customer, 0, 1)
+	wantCode(t, "purge", err, errs.Forbidden)
+	_, err = s.Count(customer, payments.Filter{})
+	wantCode(t, "count", err, errs.Forbidden)
+	_, err = s.List(customer, payments.Filter{}, page.Request{Limit: 1})
+	wantCode(t, "list", err, errs.Forbidden)
+	filter := payments.Filter{Statuses: []payments.Status{payments.Authorized}}
+	n, err := s.Count(staff(t), filter)
+	found, listed := s.List(staff(t), filter, page.Request{Limit: 1})
+	if err != nil || listed != nil || n != 1 || len(found.Items) != 1 || found.Items[0].ID != p.ID {
+		t.Errorf("%d payments, %+v, %v, %v", n, found, err, listed)
+	}
 }

@@ -147,6 +147,15 @@ func (s *Service) ResolvePending(ctx context.Context, olderThan time.Duration, l
 	return resolved, errors.Join(faults...)
 }
 
+// PurgeKeys forgets idempotency keys that were used longer than olderThan ago, at most limit of them, and
+// gives their number. Only the program itself may call it.
+func (s *Service) PurgeKeys(ctx context.Context, olderThan time.Duration, limit int) (int, error) {
+	if !viewer.FromContext(ctx).System {
+		return 0, errs.New(errs.Forbidden, "Only the program itself does this.")
+	}
+	return s.store.KeysPurge(ctx, s.now().Add(-olderThan), limit)
+}
+
 // transaction reads one transaction whoever asks.
 func (s *Service) transaction(ctx context.Context, id uuid.UUID) (*Transaction, error) {
 	found, err := s.store.TransactionsByID(ctx, []uuid.UUID{id}, Audience{All: true})

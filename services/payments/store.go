@@ -41,6 +41,9 @@ type Store interface {
 	// time and that nobody is at now, the least often tried first.
 	TransactionsUnsettled(ctx context.Context, before, now time.Time, limit int) ([]*Transaction, error)
 
+	// KeysPurge removes up to limit idempotency keys that were used before a time, and gives their number.
+	KeysPurge(ctx context.Context, before time.Time, limit int) (int, error)
+
 	// LedgerBalances gives what each account holds, by account and currency.
 	LedgerBalances(ctx context.Context) ([]Balance, error)
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -70,4 +71,16 @@ func direction(e payments.Entry) string {
 		return "DEBIT"
 	}
 	return "CREDIT"
+}
+
+const keysPurge = `
+DELETE FROM payments.idempotency_keys k USING (
+	SELECT owner, operation, key FROM payments.idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2
+) old
+WHERE k.owner = old.owner AND k.operation = old.operation AND k.key = old.key`
+
+// KeysPurge implements payments.Store.
+func (s *Store) KeysPurge(ctx context.Context, before time.Time, limit int) (int, error) {
+	tag, err := s.pool.Exec(ctx, keysPurge, before, limit)
+	return int(tag.RowsAffected()), err
 }

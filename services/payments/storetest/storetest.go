@@ -174,6 +174,15 @@ func testIdempotency(t *testing.T, s payments.Store) {
 	if _, err := run(other, &payments.Use{RequestHash: []byte{3}, TransactionID: otherTr.ID, CreatedAt: start}); !errs.Is(err, errs.IdempotencyReused) {
 		t.Errorf("the key for another payment: %v", err)
 	}
+	if n, err := s.KeysPurge(t.Context(), start, 10); err != nil || n != 0 {
+		t.Errorf("purged %d keys that are not older, %v", n, err)
+	}
+	if n, err := s.KeysPurge(t.Context(), start.Add(time.Second), 10); err != nil || n != 1 {
+		t.Errorf("purged %d old keys, %v", n, err)
+	}
+	if found, err := run(p, nil); err != nil || found != nil {
+		t.Errorf("a purged key: %+v, %v", found, err)
+	}
 }
 
 func testAudience(t *testing.T, s payments.Store) {
