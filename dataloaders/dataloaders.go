@@ -7,25 +7,22 @@ package dataloaders
 
 import (
 	"context"
-	"time"
 
 	"github.com/graph-gophers/dataloader/v7"
 
 	"github.com/techmart/techmart/services/errs"
 )
 
-// Bounds of a batch. Resolvers of one level start together, so a short wait gathers them all.
-const (
-	batchWait = 500 * time.Microsecond
-	batchSize = 1000
-)
+// batchSize bounds the keys of one fetch.
+const batchSize = 1000
 
 // newLoader makes a loader of fetch, which gives what it found by key; a key that is missing there
 // answers NOT_FOUND. A failure of fetch is the failure of every key.
 func newLoader[K comparable, V any](fetch func(ctx context.Context, keys []K) (map[K]V, error)) *dataloader.Loader[K, V] {
+	g := &gatherer[K, V]{fetch: fetch}
 	batch := func(ctx context.Context, keys []K) []*dataloader.Result[V] {
 		results := make([]*dataloader.Result[V], len(keys))
-		found, err := fetch(ctx, keys)
+		found, err := g.load(ctx, keys)
 		for i, key := range keys {
 			value, ok := found[key]
 			switch {
@@ -40,8 +37,8 @@ func newLoader[K comparable, V any](fetch func(ctx context.Context, keys []K) (m
 		return results
 	}
 	return dataloader.NewBatchedLoader(batch,
-		dataloader.WithWait[K, V](batchWait),
-		dataloader.WithBatchCapacity[K, V](batchSize))
+		dataloader.WithWait[K, V](0), // the gatherer waits
+		dataloader.WithInputCapacity[K, V](batchSize))
 }
 
 // Load waits for the value of one key. It fails with NOT_FOUND when nothing is there.

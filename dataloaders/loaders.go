@@ -29,6 +29,8 @@ type Loaders struct {
 	Orders        *Orders
 	Payments      *Payments
 	Notifications *Notifications
+
+	wave wave
 }
 
 // New makes the loaders of one response.
