@@ -191,13 +191,22 @@ func (a answer) code() string {
 // do runs an operation.
 func (c *client) do(query string, variables vars, headers ...string) answer {
 	c.s.t.Helper()
-	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+	a, err := c.post(query, variables, headers...)
 	if err != nil {
 		c.s.t.Fatal(err)
 	}
+	return a
+}
+
+// post is do for any goroutine.
+func (c *client) post(query string, variables vars, headers ...string) (a answer, err error) {
+	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+	if err != nil {
+		return a, err
+	}
 	req, err := http.NewRequestWithContext(c.s.t.Context(), http.MethodPost, c.s.url+"/graphql", bytes.NewReader(body))
 	if err != nil {
-		c.s.t.Fatal(err)
+		return a, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if c.token != "" {
@@ -208,18 +217,18 @@ func (c *client) do(query string, variables vars, headers ...string) answer {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		c.s.t.Fatal(err)
+		return a, err
 	}
 	defer resp.Body.Close() //nolint:errcheck // it is read to its end
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		c.s.t.Fatal(err)
+		return a, err
 	}
-	a := answer{Status: resp.StatusCode, Header: resp.Header}
+	a = answer{Status: resp.StatusCode, Header: resp.Header}
 	if err := json.Unmarshal(text, &a); err != nil {
-		c.s.t.Fatalf("%d %s: %v", resp.StatusCode, text, err)
+		return a, fmt.Errorf("%d %s: %w", resp.StatusCode, text, err)
 	}
-	return a
+	return a, nil
 }
 
 // must runs an operation that has no top-level error, and reads its data into out.

@@ -1,0 +1,321 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/techmart/techmart/graph/model"
+	"github.com/techmart/techmart/services/products"
+	"github.com/techmart/techmart/services/users"
+)
+
+// ackerstr is an address of an order.
+var ackerstr = vars{"recipient": "Ada Lovelace", "line1": "Ackerstr. 1", "postalCode": "10115", "city": "Berlin", "countryCode": "DE"}
+
+// A repeatable is a mutation that an idempotency key makes safe to repeat.
+type repeatable struct {
+	mutation string        // orderPlace
+	shows    string        // what to select of the payload
+	by       *client       // who calls it
+	input    vars          // without a key
+	other    vars          // what differs in the other input
+	effect   func() string // what it changed, to be the same after a repeat
+}
+
+// call gives the payload's selected part as text, and the codes of the user errors.
+func (r repeatable) call(input vars, headers ...string) (string, string, error) {
+	kind := strings.ToUpper(r.mutation[:1]) + r.mutation[1:] + "Input"
+	a, err := r.by.post(`mutation($input: `+kind+`!) { answer: `+r.mutation+`(input: $input) { `+r.shows+` userErrors { code message field } } }`, vars{"input": input}, headers...)
+	if err != nil || len(a.Errors) > 0 {
+		return "", "", fmt.Errorf("%+v: %w", a.Errors, err)
+	}
+	var out struct {
+		Answer map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(a.Data, &out); err != nil {
+		return "", "", err
+	}
+	var wrong []userError
+	if err := json.Unmarshal(out.Answer["userErrors"], &wrong); err != nil {
+		return "", "", err
+	}
+	codes := make([]string, len(wrong))
+	for i, w := range wrong {
+		codes[i] = w.Code
+	}
+	delete(out.Answer, "userErrors")
+	shown, err := json.Marshal(out.Answer)
+	return string(shown), strings.Join(codes, ","), err
+}
+
+func with(input, more vars) vars {
+	all := maps.Clone(input)
+	maps.Copy(all, more)
+	return all
+}
+
+// Repeating a mutation with its key answers the same and does nothing again; the key of another input is refused.
+func TestIdempotencyKeys(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	for _, way := range []string{"argument", "header"} {
+		for name, prepare := range repeatables {
+			t.Run(name+" by "+way, func(t *testing.T) {
+				r := prepare(s.within(t))
+				key := uuid.NewString()
+				call := func(input vars) (string, string) {
+					t.Helper()
+					var headers []string
+					if way == "header" {
+						headers = []string{"Idempotency-Key", key}
+					} else {
+						input = with(input, vars{"idempotencyKey": key})
+					}
+					shown, codes, err := r.call(input, headers...)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return shown, codes
+				}
+				first, codes := call(r.input)
+				if codes != "" {
+					t.Fatalf("it answers %s", codes)
+				}
+				effect := r.effect()
+				for range 2 {
+					if again, codes := call(r.input); again != first || codes != "" {
+						t.Errorf("at first it answers %s, and then %s %s", first, again, codes)
+					}
+				}
+				if shown, codes := call(with(r.input, r.other)); codes != "IDEMPOTENCY_REUSED" {
+					t.Errorf("another input answers %s %s", codes, shown)
+				}
+				if now := r.effect(); now != effect {
+					t.Errorf("at first it did %s, and then %s", effect, now)
+				}
+				key = strings.Repeat("k", 256)
+				if _, codes := call(r.input); codes != "TOO_LONG" {
+					t.Errorf("a key of 256 characters answers %q", codes)
+				}
+				key = strings.Repeat("é", 255)
+				if _, codes := call(with(r.input, r.other)); strings.Contains(codes, "TOO_LONG") {
+					t.Error("a key of 255 characters is too long")
+				}
+			})
+		}
+	}
+}
+
+// repeatables makes each mutation that takes a key, with all that it needs.
+var repeatables = map[string]func(*shop) repeatable{
+	"cartLinesAdd": func(s *shop) repeatable {
+		p, c := s.unique(9), s.as(users.Customer)
+		return repeatable{
+			mutation: "cartLinesAdd", shows: `cart { id totalQuantity lines { id quantity } }`, by: c,
+			input: vars{"lines": []vars{{"variantId": p.variantID, "quantity": 2}}}, other: vars{"lines": []vars{{"variantId": p.variantID, "quantity": 3}}},
+			effect: func() string { return c.shows(`{ cart { totalQuantity } }`, nil) },
+		}
+	},
+	"orderPlace": func(s *shop) repeatable {
+		p, c := s.unique(9), s.as(users.Customer)
+		c.change("cartLinesAdd", "CartLinesAddInput", vars{"lines": []vars{{"variantId": p.variantID, "quantity": 2}}})
+		return repeatable{
+			mutation: "orderPlace", shows: `order { id number }`, by: c,
+			input: vars{"paymentToken": "tok_visa", "shippingAddress": ackerstr}, other: vars{"paymentToken": "tok_mastercard"},
+			effect: func() string { return c.shows(`{ me { orders { totalCount nodes { id number } } } }`, nil) },
+		}
+	},
+	"orderFulfill": func(s *shop) repeatable {
+		support := s.as(users.Support)
+		id := s.confirmed(support, 3)
+		line := support.order(id).Lines[0].ID
+		return repeatable{
+			mutation: "orderFulfill", shows: `fulfillment { id lines { quantity } }`, by: support,
+			input: vars{"orderId": id, "lines": []vars{{"orderLineId": line, "quantity": 1}}}, other: vars{"carrier": "DHL"},
+			effect: func() string {
+				return support.shows(`query($id: ID!) { order(id: $id) { fulfillments { id } lines { quantityFulfilled } } }`, vars{"id": id})
+			},
+		}
+	},
+	"paymentCapture": func(s *shop) repeatable {
+		support := s.as(users.Support)
+		payment := support.order(s.confirmed(support, 1)).Payment.ID
+		return repeatable{
+			mutation: "paymentCapture", shows: `payment { id capturedAmount { amount } }`, by: support,
+			input: vars{"paymentId": payment, "amount": euros("10.00")}, other: vars{"amount": euros("11.00")}, effect: support.payments(payment),
+		}
+	},
+	"paymentRefund": func(s *shop) repeatable {
+		support := s.as(users.Support)
+		payment := support.order(s.confirmed(support, 1)).Payment.ID
+		support.change("paymentCapture", "PaymentCaptureInput", vars{"paymentId": payment})
+		return repeatable{
+			mutation: "paymentRefund", shows: `payment { id refundedAmount { amount } }`, by: support,
+			input: vars{"paymentId": payment, "amount": euros("10.00")}, other: vars{"reason": "Late."}, effect: support.payments(payment),
+		}
+	},
+	"paymentVoid": func(s *shop) repeatable {
+		support := s.as(users.Support)
+		payment := support.order(s.confirmed(support, 1)).Payment.ID
+		another := support.order(s.confirmed(support, 1)).Payment.ID
+		return repeatable{
+			mutation: "paymentVoid", shows: `payment { id status }`, by: support,
+			input: vars{"paymentId": payment}, other: vars{"paymentId": another}, effect: support.payments(payment),
+		}
+	},
+	"inventoryAdjust": func(s *shop) repeatable {
+		p, staff := s.unique(4), s.as(users.CatalogManager)
+		return repeatable{
+			mutation: "inventoryAdjust", shows: `adjustment { id delta onHandAfter }`, by: staff,
+			input: vars{"variantId": p.variantID, "locationId": model.ID(model.PrefixLocation, products.Locations[0].ID), "expectedOnHand": 4, "onHand": 7, "reason": "COUNTED"},
+			other: vars{"onHand": 8},
+			effect: func() string {
+				return staff.shows(`query($id: ID!) { productVariant(id: $id) { quantityAvailable inventoryHistory { nodes { id } } } }`, vars{"id": p.variantID})
+			},
+		}
+	},
+	"productCreate": func(s *shop) repeatable {
+		staff, sku := s.as(users.CatalogManager), strings.ToUpper(uuid.NewString()[:13])
+		return repeatable{
+			mutation: "productCreate", shows: `product { id slug }`, by: staff,
+			input: vars{"title": "Fjord Bag " + sku, "vendor": "Nordlicht", "variants": []vars{{"sku": sku, "price": euros("30.00")}}}, other: vars{"vendor": "Fjord"},
+			effect: func() string {
+				return staff.shows(`query($sku: String!) { product(sku: $sku) { id version } }`, vars{"sku": sku})
+			},
+		}
+	},
+}
+
+func euros(amount string) vars { return vars{"amount": amount, "currencyCode": "EUR"} }
+
+// unique is a product that no other test has.
+func (s *shop) unique(onHand int) stocked {
+	s.t.Helper()
+	return s.product("Fjord Camera "+uuid.NewString(), "100.00", onHand)
+}
+
+// confirmed is a new order of a new customer, whose payment is authorized.
+func (s *shop) confirmed(support *client, quantity int) string {
+	s.t.Helper()
+	id := s.as(users.Customer).buy(s.unique(quantity).variantID, quantity, "tok_visa")
+	eventually(s.t, "the order is confirmed", func() bool { return support.orderStatus(id) == "CONFIRMED" })
+	return id
+}
+
+// shows gives the data of a query as text.
+func (c *client) shows(query string, variables vars) string {
+	c.s.t.Helper()
+	var data json.RawMessage
+	c.must(&data, query, variables)
+	return string(data)
+}
+
+// payments gives a function that tells all about a payment.
+func (c *client) payments(id string) func() string {
+	return func() string {
+		return c.shows(`query($id: ID!) { payment(id: $id) { status authorizedAmount { amount } capturedAmount { amount } refundedAmount { amount } transactions { nodes { id } } } }`, vars{"id": id})
+	}
+}
+
+// Of calls with one key at the same moment one orders, and all answer with its order.
+func TestOneKeyAtTheSameMoment(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	p, c := s.product("Fjord Camera", "100.00", 100), s.as(users.Customer)
+	for round := range 5 {
+		c.change("cartLinesAdd", "CartLinesAddInput", vars{"lines": []vars{{"variantId": p.variantID, "quantity": 1}}})
+		r := repeatable{mutation: "orderPlace", shows: `order { id }`, by: c,
+			input: vars{"paymentToken": "tok_visa", "shippingAddress": ackerstr, "idempotencyKey": fmt.Sprint("checkout-", round)}}
+		var (
+			all   sync.WaitGroup
+			mu    sync.Mutex
+			shown = map[string]int{}
+		)
+		for range 8 {
+			all.Go(func() {
+				order, codes, err := r.call(r.input)
+				mu.Lock()
+				defer mu.Unlock()
+				shown[fmt.Sprint(order, " ", codes, " ", err)]++
+			})
+		}
+		all.Wait()
+		if len(shown) != 1 {
+			t.Errorf("8 calls with one key answer %v", shown)
+		}
+		var out struct {
+			Me struct{ Orders struct{ TotalCount int } }
+		}
+		if c.must(&out, `{ me { orders { totalCount } } }`, nil); out.Me.Orders.TotalCount != round+1 {
+			t.Errorf("after %d checkouts there are %d orders", round+1, out.Me.Orders.TotalCount)
+		}
+	}
+	eventually(t, "five pieces are gone", func() bool { return s.available(p.variantID) == 95 })
+}
+
+// Of 50 customers who want one of 10 pieces at the same moment, 10 get one, and the others are told and not charged.
+func TestTheLastPieces(t *testing.T) {
+	t.Parallel()
+	const buyers, pieces = 50, 10
+	s := setup(t)
+	p, support := s.product("Fjord Camera", "100.00", pieces), s.as(users.Support)
+	customers := make([]*client, buyers)
+	for i := range customers {
+		customers[i] = s.as(users.Customer)
+		customers[i].change("cartLinesAdd", "CartLinesAddInput", vars{"lines": []vars{{"variantId": p.variantID, "quantity": 1}}})
+	}
+	placed, refused, faults := make([]string, buyers), make([]string, buyers), make([]error, buyers)
+	var all sync.WaitGroup
+	for i, c := range customers {
+		all.Go(func() {
+			r := repeatable{mutation: "orderPlace", shows: `order { id }`, by: c}
+			placed[i], refused[i], faults[i] = r.call(vars{"paymentToken": "tok_visa", "shippingAddress": ackerstr})
+		})
+	}
+	all.Wait()
+	confirmed, failed := 0, 0
+	for i, c := range customers {
+		if faults[i] != nil {
+			t.Fatal(faults[i])
+		}
+		if refused[i] != "" {
+			if failed++; refused[i] != "INSUFFICIENT_STOCK" {
+				t.Errorf("a customer is told %s", refused[i])
+			}
+			continue
+		}
+		var answer struct{ Order struct{ ID string } }
+		if err := json.Unmarshal([]byte(placed[i]), &answer); err != nil {
+			t.Fatal(err)
+		}
+		id := answer.Order.ID
+		eventually(t, "an order is settled", func() bool { return c.orderStatus(id) != "PENDING" })
+		switch o := c.order(id); {
+		case o.Status == "CONFIRMED" && o.Payment.AuthorizedAmount.Amount == o.Total.Amount:
+			confirmed++
+		case o.Status == "FAILED" && o.StatusReason != nil && (o.Payment == nil || o.Payment.AuthorizedAmount.Amount == "0.00"):
+			failed++
+		default:
+			t.Errorf("an order is %+v, its payment %+v", o, o.Payment)
+		}
+	}
+	if confirmed != pieces || failed != buyers-pieces {
+		t.Errorf("%d are confirmed and %d failed", confirmed, failed)
+	}
+	if n := s.available(p.variantID); n != 0 {
+		t.Errorf("%d are left", n)
+	}
+	var out struct {
+		Payments struct{ Nodes []struct{ Status string } }
+	}
+	support.must(&out, `{ payments(first: 100, where: {statuses: [AUTHORIZED, PARTIALLY_CAPTURED, CAPTURED]}) { nodes { status } } }`, nil)
+	if len(out.Payments.Nodes) != pieces {
+		t.Errorf("%d payments are held", len(out.Payments.Nodes))
+	}
+}
