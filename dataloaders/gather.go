@@ -3,19 +3,74 @@ package dataloaders
 import (
 	"context"
 	"errors"
+	"maps"
 	"runtime"
+	"runtime/metrics"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// A loader's own window is fixed: it opens with the first key, and a level of a long list does not
-// fit into a short one. So what comes out of it is gathered here until no more arrives.
+// How a wave of look-ups is told to be complete. The executor runs the resolvers of a level as
+// goroutines, which end up waiting for loaders. Whoever gathers steps back until no other goroutine
+// of the process could run: then all that was to be asked has been asked. A fixed wait would be too
+// short for a long list on a busy machine, which then costs a call for every few items, and too
+// long for everything else. Only where the process is never idle, time decides.
 const (
-	quiet   = 250 * time.Microsecond // without a new key, a level is complete
-	maxWait = 5 * time.Millisecond   // for a level that goes on and on
+	steps     = 32                     // steps back at once; after these with a pause between
+	pause     = 100 * time.Microsecond // leaves the processor to others
+	quietFor  = 2 * time.Millisecond   // without anything new, in a busy process
+	gatherFor = 20 * time.Millisecond  // at most
 )
 
-// gatherer makes one fetch of batches that follow each other closely.
+// A wave is what all loaders of a response have been asked, counted.
+type wave struct{ asked atomic.Int64 }
+
+// stepping counts the goroutines of the process that are stepping back: they could always run.
+var stepping atomic.Int64
+
+// settle returns once all has been asked that can be asked without an answer.
+func (w *wave) settle() {
+	goroutines := []metrics.Sample{{Name: "/sched/goroutines/runnable:goroutines"}, {Name: "/sched/goroutines/running:goroutines"}}
+	stepping.Add(1)
+	defer stepping.Add(-1)
+	begin := time.Now()
+	since, last, idle := begin, int64(-1), 0
+	for step := 0; idle < 2; step++ {
+		if step < steps {
+			runtime.Gosched()
+		} else {
+			stepping.Add(-1)
+			time.Sleep(pause)
+			stepping.Add(1)
+		}
+		metrics.Read(goroutines)
+		now, asked := time.Now(), w.asked.Load()
+		switch {
+		case asked != last:
+			since, last, idle = now, asked, 0
+		case goroutines[0].Value.Uint64()+goroutines[1].Value.Uint64() <= uint64(stepping.Load()):
+			idle++
+		case now.Sub(since) >= quietFor:
+			return
+		default:
+			idle = 0
+		}
+		if now.Sub(begin) >= gatherFor {
+			return
+		}
+	}
+}
+
+// waveOf gives the wave of the response; a loader that is used outside of one has its own.
+func waveOf(ctx context.Context) *wave {
+	if l, ok := ctx.Value(contextKey{}).(*Loaders); ok {
+		return &l.wave
+	}
+	return new(wave)
+}
+
+// A gatherer joins the batches of one loader that come in while a wave settles into one fetch.
 type gatherer[K comparable, V any] struct {
 	fetch func(ctx context.Context, keys []K) (map[K]V, error)
 	mu    sync.Mutex
@@ -35,8 +90,10 @@ var errInterrupted = errors.New("dataloaders: the fetch was interrupted")
 
 // load gives what is found of the keys, and maybe more. The first of a gathering fetches for all.
 func (g *gatherer[K, V]) load(ctx context.Context, keys []K) (map[K]V, error) {
+	w := waveOf(ctx)
+	w.asked.Add(int64(len(keys)))
 	g.mu.Lock()
-	if b := g.open; b != nil && len(b.keys)+len(keys) <= batchSize {
+	if b := g.open; b != nil {
 		b.keys = append(b.keys, keys...)
 		g.mu.Unlock()
 		<-b.done
@@ -46,26 +103,28 @@ func (g *gatherer[K, V]) load(ctx context.Context, keys []K) (map[K]V, error) {
 	g.open = b
 	g.mu.Unlock()
 	defer close(b.done)
-	all := g.complete(b)
-	b.found, b.err = g.fetch(ctx, all)
+	w.settle()
+	g.mu.Lock()
+	g.open = nil
+	g.mu.Unlock()
+	b.found, b.err = g.inParts(ctx, b.keys)
 	return b.found, b.err
 }
 
-// complete waits until no more keys arrive, and gives all of them.
-func (g *gatherer[K, V]) complete(b *gathering[K, V]) []K {
-	deadline := time.Now().Add(maxWait)
-	for seen := 0; ; {
-		g.mu.Lock()
-		if len(b.keys) == seen || time.Now().After(deadline) {
-			if g.open == b {
-				g.open = nil
-			}
-			g.mu.Unlock()
-			return b.keys
-		}
-		seen = len(b.keys)
-		g.mu.Unlock()
-		time.Sleep(quiet)
-		runtime.Gosched() // who is ready to ask goes first
+// inParts fetches at most batchSize keys at once.
+func (g *gatherer[K, V]) inParts(ctx context.Context, keys []K) (map[K]V, error) {
+	if len(keys) <= batchSize {
+		return g.fetch(ctx, keys)
 	}
+	all := make(map[K]V, len(keys))
+	for len(keys) > 0 {
+		n := min(len(keys), batchSize)
+		part, err := g.fetch(ctx, keys[:n])
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, part)
+		keys = keys[n:]
+	}
+	return all, nil
 }
