@@ -95,20 +95,20 @@ func (a *App) connect(ctx context.Context) error {
 		}
 		pool, err := postgres.Open(ctx, postgres.Config{URL: url, MaxConns: c.PostgresMaxConns, ApplicationName: applicationName, Metrics: a.metrics})
 		if err != nil {
-			return fmt.Errorf("PostgreSQL of %s: %w", domain, err)
+			return fmt.Errorf("connect to the PostgreSQL of %s: %w", domain, err)
 		}
 		a.pools[url] = pool
 		a.closers = append(a.closers, func(context.Context) error { pool.Close(); return nil })
 	}
 	db, disconnect, err := mongodb.Open(ctx, mongodb.Config{URL: c.MongoURL, Database: c.MongoDatabase, ApplicationName: applicationName, Metrics: a.metrics})
 	if err != nil {
-		return fmt.Errorf("MongoDB: %w", err)
+		return fmt.Errorf("connect to MongoDB: %w", err)
 	}
 	a.mongo = db
 	a.closers = append(a.closers, disconnect)
 	a.redis, err = redis.Open(ctx, redis.Config{URL: c.RedisURL, Prefix: c.RedisPrefix, ApplicationName: applicationName, Metrics: a.metrics})
 	if err != nil {
-		return fmt.Errorf("Redis: %w", err)
+		return fmt.Errorf("connect to Redis: %w", err)
 	}
 	a.hub = redis.NewHub(a.redis)
 	a.closers = append(a.closers, func(context.Context) error { return errors.Join(a.hub.Close(), a.redis.Close()) })
@@ -116,7 +116,7 @@ func (a *App) connect(ctx context.Context) error {
 		Namespace: c.RabbitNamespace, ConnectionName: applicationName, Grace: c.ShutdownGrace, Log: a.log, Metrics: a.metrics,
 	})
 	if err != nil {
-		return fmt.Errorf("RabbitMQ: %w", err)
+		return fmt.Errorf("connect to RabbitMQ: %w", err)
 	}
 	a.closers = append(a.closers, a.broker.Close)
 	return nil

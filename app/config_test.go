@@ -141,7 +141,7 @@ func TestListen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // the test is over
+	defer l.Close() // the test is over
 	if _, err := app.Listen(t.Context(), l.Addr().String()); err == nil || !strings.Contains(err.Error(), "TECHMART_HTTP_ADDR") {
 		t.Errorf("a taken port: %v", err)
 	}

@@ -219,7 +219,7 @@ func (c *client) post(query string, variables vars, headers ...string) (a answer
 	if err != nil {
 		return a, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it is read to its end
+	defer resp.Body.Close() // it is read to its end
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return a, err

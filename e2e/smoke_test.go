@@ -150,7 +150,7 @@ func (s *shop) page(path string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it is read to its end
+	defer resp.Body.Close() // it is read to its end
 	var b strings.Builder
 	if err := resp.Write(&b); err != nil {
 		s.t.Fatal(err)

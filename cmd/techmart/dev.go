@@ -35,7 +35,7 @@ func (d *devCommand) Run(ctx context.Context, p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	defer l.Close() //nolint:errcheck // serving closes it, too
+	defer l.Close() // serving closes it, too
 	say.line("starting the servers; data is in " + d.Data)
 	stack, err := devstack.Start(ctx, devstack.Options{Dir: d.Data, Progress: say.line})
 	if err != nil {

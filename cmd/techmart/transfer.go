@@ -25,7 +25,7 @@ func (i *importProducts) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	defer src.Close() //nolint:errcheck // it was only read
+	defer src.Close() // it was only read
 	return p.with(ctx, func(a *app.App, _ app.Config) error {
 		report, err := a.ImportProducts(ctx, src, importer.Options{
 			Progress: func(at importer.Progress) {
