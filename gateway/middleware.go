@@ -238,7 +238,3 @@ func (w *statusWriter) statusCode() int {
 	}
 	return w.status
 }
-
-func seconds(d time.Duration) string {
-	return strconv.Itoa(max(1, int(d.Round(time.Second)/time.Second)))
-}
