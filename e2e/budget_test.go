@@ -26,7 +26,7 @@ func TestPagesKeepTheirBudgetOfCalls(t *testing.T) {
 			variants(first: 1) { sku quantityAvailable } } } }`, 4},
 		"product page": {s.anonymous(), `{ product(slug: "` + slug + `") { title descriptionHtml category { name ancestors { name } }
 			variants { sku price { amount } quantityAvailable } reviews(first: 5) { nodes { rating body } } rating { average } } }`, 5},
-		"search with facets": {s.anonymous(), `{ search(query: "wireles headphones", first: 20) { correctedQuery
+		"search with facets": {s.anonymous(), `{ search(query: "nois cancelling hedphones", first: 20) { correctedQuery
 			products { nodes { title category { name } } } facets { key values { value label count } } } }`, 3},
 		"order history": {ada, `{ me { orders(first: 20) { nodes { number lines { title product { slug } } payment { status } } } } }`, 5},
 	} {
