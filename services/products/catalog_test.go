@@ -285,12 +285,15 @@ func TestFilterOfStaff(t *testing.T) {
 	c.create(draft)
 	c.create(lamp("B"))
 	drafts := products.Where{Filter: products.Filter{Statuses: []products.Status{products.Draft}}}
-	_, err := c.List(c.visitor, drafts, products.Sort{}, page.Request{Limit: 5})
+	customer := viewer.NewContext(t.Context(), viewer.Viewer{UserID: uuid.New()})
+	_, err := c.List(customer, drafts, products.Sort{}, page.Request{Limit: 5})
 	c.faults(err, "FORBIDDEN where.statuses")
-	_, err = c.Count(c.visitor, products.Where{Filter: products.Filter{UpdatedGTE: &morning}})
+	_, err = c.Count(customer, products.Where{Filter: products.Filter{UpdatedGTE: &morning}})
 	c.faults(err, "FORBIDDEN where.updatedAt")
-	_, err = c.Search(c.visitor, "lamp", drafts, page.Request{Limit: 5})
+	_, err = c.Search(customer, "lamp", drafts, page.Request{Limit: 5})
 	c.faults(err, "FORBIDDEN where.statuses")
+	_, err = c.List(c.visitor, drafts, products.Sort{}, page.Request{Limit: 5})
+	c.faults(err, "UNAUTHENTICATED")
 	p, err := c.List(c.manager, drafts, products.Sort{}, page.Request{Limit: 5})
 	if err != nil || len(p.Items) != 1 || p.Items[0].Status != products.Draft {
 		t.Errorf("drafts: %+v, %v", p, err)

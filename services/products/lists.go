@@ -32,17 +32,24 @@ func (s *Service) filter(ctx context.Context, w Where) (Filter, error) {
 	bad := func(message string, field ...string) {
 		c.Add(errs.BadInput, message, append([]string{"where"}, field...)...)
 	}
-	staff := viewer.FromContext(ctx).Can(viewer.CatalogWrite)
+	v := viewer.FromContext(ctx)
+	staff := v.Can(viewer.CatalogWrite)
+	denied := func(message, field string) error {
+		if err := v.RequireAccount(); err != nil {
+			return err
+		}
+		return errs.At(errs.Forbidden, message, "where", field)
+	}
 	if len(f.Statuses) == 0 {
 		f.Statuses = []Status{Active}
 	}
 	for _, status := range f.Statuses {
 		if status != Active && !staff {
-			return f, errs.At(errs.Forbidden, "Other states than ACTIVE need the scope catalog:write.", "where", "statuses")
+			return f, denied("Other states than ACTIVE need the scope catalog:write.", "statuses")
 		}
 	}
 	if (f.UpdatedGTE != nil || f.UpdatedLT != nil) && !staff {
-		return f, errs.At(errs.Forbidden, "This filter needs the scope catalog:write.", "where", "updatedAt")
+		return f, denied("This filter needs the scope catalog:write.", "updatedAt")
 	}
 	for _, any := range f.Categories {
 		if len(any) > maxFilterValues {
