@@ -90,8 +90,12 @@ func (a orderCarts) Checkout(ctx context.Context, userID uuid.UUID) (orders.Cart
 }
 
 // Complete implements orders.Carts.
-func (a orderCarts) Complete(ctx context.Context, cartID, orderID uuid.UUID) error {
-	return a.s.Carts.Complete(ctx, cartID, orderID)
+func (a orderCarts) Complete(ctx context.Context, cartID, orderID uuid.UUID, ordered []orders.StockLine) error {
+	quantities := make(map[uuid.UUID]int, len(ordered))
+	for _, l := range ordered {
+		quantities[l.VariantID] += l.Quantity
+	}
+	return a.s.Carts.Complete(ctx, cartID, orderID, quantities)
 }
 
 type orderInventory struct{ s *Services }

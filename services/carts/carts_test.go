@@ -259,7 +259,7 @@ func TestMergeAndCheckout(t *testing.T) {
 		t.Fatalf("got %+v after %d calls of the catalogue", c, f.catalog.calls)
 	}
 	for range 2 {
-		if err := f.Complete(t.Context(), c.ID, uuid.New()); err != nil {
+		if err := f.Complete(t.Context(), c.ID, uuid.New(), map[uuid.UUID]int{f.lamp: 3, f.desk: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -90,9 +90,14 @@ func (s *Service) Checkout(ctx context.Context, userID uuid.UUID) (*Cart, error)
 	return s.find(ctx, Selector{UserID: userID}, "")
 }
 
-// Complete closes a cart that has become the order; repeated it changes nothing.
-func (s *Service) Complete(ctx context.Context, cartID, orderID uuid.UUID) error {
-	return s.store.Complete(ctx, cartID, orderID, s.now())
+// Complete closes a cart of which the quantities, by variant, have become the order. What was put into it since the
+// order was made up stays in the account's open cart. Repeated it changes nothing.
+func (s *Service) Complete(ctx context.Context, cartID, orderID uuid.UUID, ordered map[uuid.UUID]int) error {
+	rest, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	return s.store.Complete(ctx, Completion{CartID: cartID, OrderID: orderID, Ordered: ordered, RestID: rest, Now: s.now()})
 }
 
 // Add puts variants into a cart, and makes the cart when there is none. More than is available may be put in: the

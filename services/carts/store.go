@@ -68,6 +68,15 @@ type Edit struct {
 	Apply func(c *Stored) error // changes c.Lines; its error ends the edit without effect
 }
 
+// Completion is a cart that has become an order.
+type Completion struct {
+	CartID  uuid.UUID
+	OrderID uuid.UUID
+	Ordered map[uuid.UUID]int // quantities by variant
+	RestID  uuid.UUID         // of the cart that takes what was not ordered
+	Now     time.Time
+}
+
 // Store keeps carts.
 type Store interface {
 	// Find gives an open cart that has not expired at now. It fails with NOT_FOUND.
@@ -85,8 +94,10 @@ type Store interface {
 	// MaxQuantity. Repeated by the same user it changes nothing. It fails with NOT_FOUND, and with
 	// LIMIT_EXCEEDED, changing nothing, when there would be more than MaxLines lines.
 	Merge(ctx context.Context, tokenHash []byte, target NewCart, now time.Time) (*Stored, error)
-	// Complete marks the cart ordered; repeated it changes nothing.
-	Complete(ctx context.Context, cart, order uuid.UUID, now time.Time) error
+	// Complete marks the cart ordered, and moves what was put into it beyond the order into a new open cart of its user,
+	// which is made only where there is such. Lines that move keep their ids. Repeated it changes nothing, and
+	// so it does for a cart that is not there.
+	Complete(ctx context.Context, c Completion) error
 	// Purge removes at most limit carts that have expired before now or were closed before closed,
 	// and the idempotency keys made before closed. It gives the number of carts.
 	Purge(ctx context.Context, now, closed time.Time, limit int) (int, error)

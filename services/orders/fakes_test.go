@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -114,11 +115,17 @@ func (s *shop) Checkout(_ context.Context, userID uuid.UUID) (orders.Cart, error
 }
 
 // Complete implements orders.Carts.
-func (s *shop) Complete(ctx context.Context, cartID, _ uuid.UUID) error {
+func (s *shop) Complete(ctx context.Context, cartID, _ uuid.UUID, ordered []orders.StockLine) error {
 	return s.do(ctx, "complete", func() (bool, error) {
 		for user, c := range s.carts {
 			if c.ID == cartID {
+				rest := slices.DeleteFunc(slices.Clone(c.Lines), func(l orders.CartLine) bool {
+					return slices.Contains(ordered, orders.StockLine{VariantID: l.VariantID, Quantity: l.Quantity})
+				})
 				delete(s.carts, user)
+				if len(rest) > 0 {
+					s.carts[user] = orders.Cart{ID: uuid.New(), Lines: rest}
+				}
 				return true, nil
 			}
 		}

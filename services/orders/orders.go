@@ -131,8 +131,9 @@ type CartLine struct {
 type Carts interface {
 	// Checkout gives the user's open cart. It fails with NOT_FOUND.
 	Checkout(ctx context.Context, userID uuid.UUID) (Cart, error)
-	// Complete closes the cart that has become the order. It may be repeated.
-	Complete(ctx context.Context, cartID, orderID uuid.UUID) error
+	// Complete closes the cart whose lines have become the order, and keeps what was put into it since then in an open
+	// cart. It may be repeated.
+	Complete(ctx context.Context, cartID, orderID uuid.UUID, ordered []StockLine) error
 }
 
 // StockLine is a variant and how many of it.

@@ -66,10 +66,22 @@ func (s *Service) Place(ctx context.Context, in PlaceInput) (*Order, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.carts.Complete(ctx, order.CartID, order.ID); err != nil {
+	if err := s.complete(ctx, order, d); err != nil {
 		s.log.WarnContext(ctx, "the cart of an order is not closed yet; its saga does it", "order", order.ID, "error", err)
 	}
 	return order, nil
+}
+
+// complete closes the cart of an order, which is the draft's or one that was made before.
+func (s *Service) complete(ctx context.Context, o *Order, d *Draft) error {
+	if o.ID == d.Order.ID {
+		return s.completeCart(ctx, o, d.Lines)
+	}
+	lines, err := s.store.Lines(ctx, []uuid.UUID{o.ID}, Audience{Customer: o.CustomerID})
+	if err != nil {
+		return err
+	}
+	return s.completeCart(ctx, o, lines[o.ID])
 }
 
 // insert writes the order, or gives the one that the same cart or key made a moment ago.

@@ -127,6 +127,50 @@ func TestPlaceIsIdempotent(t *testing.T) {
 	}
 }
 
+// TestPlaceKeepsWhatWasNotOrdered puts a desk into the cart while the order of a lamp is being placed, and looks at the
+// cart after the order, after its saga, and after a repeat in the place of a process that was killed.
+func TestPlaceKeepsWhatWasNotOrdered(t *testing.T) {
+	t.Parallel()
+	for name, killed := range map[string]bool{"completed at once": false, "completed by the saga": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t, terms())
+			user := uuid.New()
+			f.fill(user, 1, 0)
+			f.shop.hook(func(call string) error {
+				if call == "complete" {
+					f.shop.mu.Lock()
+					defer f.shop.mu.Unlock()
+					if c := f.shop.carts[user]; len(c.Lines) == 1 && c.Lines[0].VariantID == f.lamp {
+						c.Lines = append(c.Lines, orders.CartLine{VariantID: f.desk, ProductID: f.desk, SKU: "DESK", Title: "Desk", Quantity: 1, UnitPrice: euro(1500)})
+						f.shop.carts[user] = c
+					}
+					if killed {
+						return errOutage
+					}
+				}
+				return nil
+			}, nil)
+			in := orders.PlaceInput{PaymentToken: "tok_visa", ShippingAddressID: bookAddress}
+			first := ok(f.Place(as(t, user), in))(t)
+			if killed {
+				if again := ok(f.Place(as(t, user), in))(t); again.ID != first.ID {
+					t.Error("one cart made two orders")
+				}
+			}
+			f.shop.hook(nil, nil)
+			if err := f.Settle(t.Context(), first.ID, false); err != nil {
+				t.Fatal(err)
+			}
+			second := ok(f.Place(as(t, user), in))(t)
+			lines := ok(f.Lines(as(t, user), []uuid.UUID{first.ID, second.ID}))(t)
+			if a, b := lines[first.ID], lines[second.ID]; len(a) != 1 || a[0].SKU != "LAMP" || len(b) != 1 || b[0].SKU != "DESK" {
+				t.Errorf("got %+v and %+v", a, b)
+			}
+		})
+	}
+}
+
 func TestTotals(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

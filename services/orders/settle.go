@@ -31,7 +31,7 @@ func (s *Service) Settle(ctx context.Context, id uuid.UUID, last bool) error {
 	if err != nil {
 		return err
 	}
-	completed := s.completeCart(ctx, d.Order)
+	completed := s.completeCart(ctx, d.Order, d.Lines)
 	claimed := true
 	for claimed {
 		step := NextStep(d.Order)
@@ -109,11 +109,7 @@ func (s *Service) ask(ctx context.Context, d *Draft, step Step) error {
 	}
 	switch step {
 	case StepReserve:
-		lines := make([]StockLine, len(d.Lines))
-		for i, l := range d.Lines {
-			lines[i] = StockLine{VariantID: l.VariantID, Quantity: l.Quantity}
-		}
-		return s.inventory.Reserve(ctx, o.ID, lines)
+		return s.inventory.Reserve(ctx, o.ID, articles(d.Lines))
 	case StepAuthorize:
 		return s.payments.Authorize(ctx, o.ID, o.CustomerID, o.Total, d.Token)
 	case StepCapture:
@@ -128,9 +124,18 @@ func (s *Service) ask(ctx context.Context, d *Draft, step Step) error {
 	return fmt.Errorf("orders: unknown step %q", step)
 }
 
-// completeCart closes the cart again, which Place may not have come to.
-func (s *Service) completeCart(ctx context.Context, o *Order) error {
-	if err := s.carts.Complete(ctx, o.CartID, o.ID); err != nil && errs.CodeOf(err) != errs.NotFound {
+// articles gives what is ordered.
+func articles(lines []*Line) []StockLine {
+	list := make([]StockLine, len(lines))
+	for i, l := range lines {
+		list[i] = StockLine{VariantID: l.VariantID, Quantity: l.Quantity}
+	}
+	return list
+}
+
+// completeCart closes the cart of an order. The saga does it again, as Place may not have come to it.
+func (s *Service) completeCart(ctx context.Context, o *Order, lines []*Line) error {
+	if err := s.carts.Complete(ctx, o.CartID, o.ID, articles(lines)); err != nil && errs.CodeOf(err) != errs.NotFound {
 		return fmt.Errorf("orders: complete the cart of order %s: %w", o.ID, err)
 	}
 	return nil

@@ -176,11 +176,14 @@ func lock(ctx context.Context, tx pgx.Tx, e carts.Edit) (uuid.UUID, error) {
 	}
 	var id uuid.UUID
 	err := tx.QueryRow(ctx, sql, args...).Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) && e.Make != nil {
-		if err := create(ctx, tx, *e.Make, e.Now); err != nil {
-			return id, err
+	if errors.Is(err, pgx.ErrNoRows) {
+		if e.Make != nil {
+			if err := create(ctx, tx, *e.Make, e.Now); err != nil {
+				return id, err
+			}
 		}
-		err = tx.QueryRow(ctx, sql, args...).Scan(&id) // another call may have made it
+		// Another call may have made it, or closed the one that was waited for and opened the next.
+		err = tx.QueryRow(ctx, sql, args...).Scan(&id)
 	}
 	if errors.Is(err, pgx.ErrNoRows) {
 		return id, carts.NotFound()
@@ -236,13 +239,5 @@ func (s *Store) Seen(ctx context.Context, cart uuid.UUID, prices map[uuid.UUID]m
 		seen, currencies = append(seen, prices[id].Amount), append(currencies, string(prices[id].Currency))
 	}
 	_, err := s.pool.Exec(ctx, saveSeen, cart, ids, seen, currencies)
-	return err
-}
-
-const complete = `UPDATE carts.carts SET status = 'ORDERED', order_id = $2, updated_at = $3 WHERE id = $1 AND status = 'OPEN'`
-
-// Complete implements carts.Store.
-func (s *Store) Complete(ctx context.Context, cart, order uuid.UUID, now time.Time) error {
-	_, err := s.pool.Exec(ctx, complete, cart, order, now)
 	return err
 }

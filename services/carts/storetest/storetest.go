@@ -32,6 +32,8 @@ func Run(t *testing.T, open func(t *testing.T) carts.Store) {
 		"merge that is too large": mergeTooLarge,
 		"concurrent merges":       concurrentMerges,
 		"complete":                complete,
+		"complete keeps the rest": completeKeepsRest,
+		"complete among edits":    completeAmongEdits,
 		"purge":                   purge,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -289,7 +291,7 @@ func complete(t *testing.T, s carts.Store) {
 	user, ordered := newID(t), newID(t)
 	c := own(t, s, user, put(t, 1))
 	for range 2 {
-		if err := s.Complete(t.Context(), c.ID, ordered, now); err != nil {
+		if err := s.Complete(t.Context(), completion(c, ordered)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -297,6 +299,73 @@ func complete(t *testing.T, s carts.Store) {
 	want(t, err, errs.NotFound)
 	if next := own(t, s, user, put(t, 1)); next.ID == c.ID {
 		t.Fatal("an ordered cart was opened again")
+	}
+}
+
+// completion is that of a cart that was ordered as it is.
+func completion(c *carts.Stored, order uuid.UUID) carts.Completion {
+	done := carts.Completion{CartID: c.ID, OrderID: order, Ordered: map[uuid.UUID]int{}, RestID: uuid.New(), Now: now}
+	for _, l := range c.Lines {
+		done.Ordered[l.VariantID] = l.Quantity
+	}
+	return done
+}
+
+// completeKeepsRest changes the cart between the order and its completion.
+func completeKeepsRest(t *testing.T, s carts.Store) {
+	user := newID(t)
+	c := own(t, s, user, put(t, 1, 2, 3, 4))
+	done := completion(c, newID(t))
+	changed := own(t, s, user, func(c *carts.Stored) error {
+		c.Lines[0].Quantity, c.Lines[1].Quantity = 6, 1 // five more, and one less than ordered
+		c.Lines = append(c.Lines[:3], c.Lines[4:]...)   // ordered all the same
+		return put(t, 7, 8)(c)
+	})
+	for range 2 {
+		if err := s.Complete(t.Context(), done); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Find(t.Context(), carts.Selector{UserID: user}, now)
+		if err != nil || got.ID != done.RestID || len(got.Lines) != 3 || !got.UpdatedAt.Equal(now) {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+		for i, want := range []carts.StoredLine{changed.Lines[0], changed.Lines[3], changed.Lines[4]} {
+			want.Quantity = []int{5, 7, 8}[i]
+			if got.Lines[i] != want {
+				t.Errorf("line %d: got %+v, want %+v", i, got.Lines[i], want)
+			}
+		}
+		done.RestID = newID(t) // a repeat has another id ready
+		if err := s.Complete(t.Context(), done); err != nil {
+			t.Fatal(err)
+		}
+		done.RestID = got.ID
+	}
+}
+
+// completeAmongEdits puts lines in while the cart is ordered: each ends in the open cart.
+func completeAmongEdits(t *testing.T, s carts.Store) {
+	user := newID(t)
+	done := completion(own(t, s, user, put(t, 1, 2)), newID(t))
+	const n = 16
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			if i == n/2 {
+				if err := s.Complete(t.Context(), done); err != nil {
+					t.Error(err)
+				}
+			}
+			_, err := s.Edit(t.Context(), carts.Edit{Cart: carts.Selector{UserID: user}, Make: &carts.NewCart{ID: uuid.New(), UserID: user}, Now: now, Apply: put(t, 5)})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	got, err := s.Find(t.Context(), carts.Selector{UserID: user}, now)
+	if err != nil || got.ID == done.CartID || len(got.Lines) != n {
+		t.Fatalf("a line was lost: %+v, %v", got, err)
 	}
 }
 
