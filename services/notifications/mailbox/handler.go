@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"net/mail"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 //go:embed page/*
 var pageFiles embed.FS
 
-var pages = template.Must(template.New("").Funcs(template.FuncMap{"clock": clock, "initial": initial}).ParseFS(pageFiles, "page/*.gohtml"))
+var pages = template.Must(template.New("").Funcs(template.FuncMap{"address": address, "clock": clock, "initial": initial}).ParseFS(pageFiles, "page/*.gohtml"))
 
 // Security policies: the page loads only its own style sheet; a mail's HTML may use inline styles
 // and nothing else, and its frame may open links in a new tab, but run no script.
@@ -29,6 +31,7 @@ const (
 // NewHandler gives the pages of the mailbox, to be mounted at prefix, such as "/dev/mailbox":
 //
 //	GET prefix             the list, newest first; it renews itself
+//	GET prefix/latest?to=  the text part of the newest mail to an address, for scripts
 //	GET prefix/{id}        a mail with its HTML in a sandboxed frame
 //	GET prefix/{id}/html   the HTML part alone
 //	GET prefix/{id}/text   the text part alone
@@ -38,6 +41,7 @@ func NewHandler(prefix string, store Store, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET "+h.prefix, h.list)
 	mux.HandleFunc("GET "+h.prefix+"/{$}", h.list)
 	mux.HandleFunc("GET "+h.prefix+"/style.css", h.style)
+	mux.HandleFunc("GET "+h.prefix+"/latest", h.latest)
 	mux.HandleFunc("GET "+h.prefix+"/{id}", h.mail)
 	mux.HandleFunc("GET "+h.prefix+"/{id}/html", h.html)
 	mux.HandleFunc("GET "+h.prefix+"/{id}/text", h.text)
@@ -80,6 +84,22 @@ func (h *handler) text(w http.ResponseWriter, r *http.Request) {
 	if m, ok := h.find(w, r); ok {
 		h.write(w, "text/plain; charset=utf-8", mailPolicy, []byte(m.Text))
 	}
+}
+
+func (h *handler) latest(w http.ResponseWriter, r *http.Request) {
+	mails, err := h.store.Mails(r.Context(), Capacity)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	to := r.URL.Query().Get("to")
+	i := slices.IndexFunc(mails, func(m *Mail) bool { return strings.EqualFold(recipient(m.To).Address, to) })
+	if i < 0 {
+		http.Error(w, "There is no mail to this address.", http.StatusNotFound)
+		return
+	}
+	r.SetPathValue("id", mails[i].ID.String())
+	h.text(w, r)
 }
 
 func (h *handler) style(w http.ResponseWriter, r *http.Request) {
@@ -135,9 +155,27 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
+// recipient reads an address as it stands in a mail's header; what is none is taken as it is.
+func recipient(header string) mail.Address {
+	a, err := mail.ParseAddress(header)
+	if err != nil {
+		return mail.Address{Address: header}
+	}
+	return *a
+}
+
+// address shows an address to people: a header holds names beyond ASCII in an encoding.
+func address(header string) string {
+	a := recipient(header)
+	if a.Name == "" {
+		return a.Address
+	}
+	return a.Name + " <" + a.Address + ">"
+}
+
 // initial is the letter in a mail's badge.
-func initial(address string) string {
-	for _, r := range strings.TrimLeft(address, `"<`) {
+func initial(header string) string {
+	for _, r := range address(header) {
 		return strings.ToUpper(string(r))
 	}
 	return "?"

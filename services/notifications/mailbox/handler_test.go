@@ -49,18 +49,22 @@ func TestMailbox(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	other := notifications.Message{ID: "other", To: `=?utf-8?q?In=C3=A8s?= <ines@example.com>`, Subject: "To another", Text: "another text part"}
+	if err := sender.Send(t.Context(), other, func(context.Context) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
 	revoked := errors.New("revoked")
 	if err := sender.Send(t.Context(), notifications.Message{ID: "x"}, func(context.Context) error { return revoked }); !errors.Is(err, revoked) {
 		t.Errorf("a revoked attempt: %v", err)
 	}
 
 	mails, err := store.Mails(t.Context(), 10)
-	if err != nil || len(mails) != 2 {
+	if err != nil || len(mails) != 3 {
 		t.Fatalf("%d mails, %v", len(mails), err)
 	}
-	newest := "/dev/mailbox/" + mails[0].ID.String()
+	newest := "/dev/mailbox/" + mails[1].ID.String()
 	list, body := get(t, handler, "/dev/mailbox")
-	if list.StatusCode != http.StatusOK || strings.Index(body, newest) > strings.Index(body, mails[1].ID.String()) {
+	if list.StatusCode != http.StatusOK || strings.Index(body, newest) > strings.Index(body, mails[2].ID.String()) {
 		t.Errorf("status %d, newest first expected:\n%s", list.StatusCode, body)
 	}
 	if strings.Contains(body, "<script>") {
@@ -83,17 +87,25 @@ func TestMailbox(t *testing.T) {
 	if page, body := get(t, handler, newest+"/text"); body != "the text part" || page.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
 		t.Errorf("the text part: %s", body)
 	}
+	if _, body := get(t, handler, "/dev/mailbox"); !strings.Contains(body, ">I</span>") || !strings.Contains(body, "Inès &lt;ines@example.com&gt;") {
+		t.Errorf("a name beyond ASCII: %s", body)
+	}
+	for address, text := range map[string]string{"ada@example.com": "the text part", "Ines@example.com": "another text part"} {
+		if page, body := get(t, handler, "/dev/mailbox/latest?to="+address); body != text || page.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
+			t.Errorf("the newest mail to %s: %s", address, body)
+		}
+	}
 	if style, _ := get(t, handler, "/dev/mailbox/style.css"); style.Header.Get("Content-Type") != "text/css; charset=utf-8" {
 		t.Errorf("the style sheet is %s", style.Header.Get("Content-Type"))
 	}
-	for _, absent := range []string{"/dev/mailbox/nonsense", "/dev/mailbox/" + uuid.NewString(), "/dev/mailbox/" + uuid.NewString() + "/html"} {
+	for _, absent := range []string{"/dev/mailbox/nonsense", "/dev/mailbox/latest?to=nobody@example.com", "/dev/mailbox/latest", "/dev/mailbox/" + uuid.NewString(), "/dev/mailbox/" + uuid.NewString() + "/html"} {
 		if response, _ := get(t, handler, absent); response.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: status %d", absent, response.StatusCode)
 		}
 	}
 
 	pool.Close()
-	for _, path := range []string{"/dev/mailbox", newest} {
+	for _, path := range []string{"/dev/mailbox", newest, "/dev/mailbox/latest?to=ada@example.com"} {
 		if response, body := get(t, handler, path); response.StatusCode != http.StatusInternalServerError || strings.Contains(body, "pool") {
 			t.Errorf("without a database %s answers %d: %s", path, response.StatusCode, body)
 		}

@@ -170,7 +170,7 @@ func (a *searchAnswer) ratingValues() []products.FacetValue {
 			}
 		}
 		if n > 0 {
-			values = append(values, products.FacetValue{Value: strconv.Itoa(stars), Label: fmt.Sprintf("%d stars and more", stars), Count: n})
+			values = append(values, products.FacetValue{Value: strconv.Itoa(stars), Label: starsAndMore(stars), Count: n})
 		}
 	}
 	return values
@@ -200,4 +200,11 @@ func (a *searchAnswer) attributeFacets() []products.Facet {
 		list[i].Values = append(list[i].Values, products.FacetValue{Value: c.ID.Value, Label: label, Count: c.Count})
 	}
 	return list
+}
+
+func starsAndMore(n int) string {
+	if n == 1 {
+		return "1 star and more"
+	}
+	return fmt.Sprintf("%d stars and more", n)
 }

@@ -187,7 +187,7 @@ func facets(t *testing.T, s *shop) {
 		got += "; "
 	}
 	want := "category: Light=3 Lamps=1; vendor: Volta=2 Kvarn=1; price: 0 to 25 EUR=1 25 to 50 EUR=1 2500 EUR and more=1; " +
-		"rating: 1 stars and more=2 2 stars and more=2 3 stars and more=2 4 stars and more=2; available: In stock=2 Out of stock=1; power: 5 W=2 6 W=1; "
+		"rating: 1 star and more=2 2 stars and more=2 3 stars and more=2 4 stars and more=2; available: In stock=2 Out of stock=1; power: 5 W=2 6 W=1; "
 	if got != want || found.Total != 3 || len(found.Hits) != 2 {
 		t.Errorf("facets %s\nwant %s", got, want)
 	}
