@@ -15,12 +15,13 @@ import (
 // goroutines, which end up waiting for loaders. Whoever gathers steps back until no other goroutine
 // of the process could run: then all that was to be asked has been asked. A fixed wait would be too
 // short for a long list on a busy machine, which then costs a call for every few items, and too
-// long for everything else. Only where the process is never idle, time decides.
+// long for everything else. In a process that is never idle it is enough that nothing new was asked
+// for a number of pauses: each ends in the same queue as everyone else waits in, and is longer there.
 const (
 	steps     = 32                     // steps back at once; after these with a pause between
 	pause     = 100 * time.Microsecond // leaves the processor to others
-	quietFor  = 2 * time.Millisecond   // without anything new, in a busy process
-	gatherFor = 20 * time.Millisecond  // at most
+	quiet     = 20                     // pauses without anything new, in a busy process
+	gatherFor = 50 * time.Millisecond  // at most
 )
 
 // A wave is what all loaders of a response have been asked, counted.
@@ -35,7 +36,7 @@ func (w *wave) settle() {
 	stepping.Add(1)
 	defer stepping.Add(-1)
 	begin := time.Now()
-	since, last, idle := begin, int64(-1), 0
+	last, idle, since := int64(-1), 0, 0
 	for step := 0; idle < 2; step++ {
 		if step < steps {
 			runtime.Gosched()
@@ -45,18 +46,18 @@ func (w *wave) settle() {
 			stepping.Add(1)
 		}
 		metrics.Read(goroutines)
-		now, asked := time.Now(), w.asked.Load()
+		asked := w.asked.Load()
 		switch {
 		case asked != last:
-			since, last, idle = now, asked, 0
+			last, idle, since = asked, 0, step
 		case goroutines[0].Value.Uint64()+goroutines[1].Value.Uint64() <= uint64(stepping.Load()):
 			idle++
-		case now.Sub(since) >= quietFor:
+		case step-max(since, steps) >= quiet:
 			return
 		default:
 			idle = 0
 		}
-		if now.Sub(begin) >= gatherFor {
+		if time.Since(begin) >= gatherFor {
 			return
 		}
 	}

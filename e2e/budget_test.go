@@ -5,9 +5,8 @@ import (
 )
 
 // The pages that a shop sends all day have a budget of calls to the servers behind them, warm and
-// without any cache.
+// without any cache. The test runs alone, as the one of the lists does.
 func TestPagesKeepTheirBudgetOfCalls(t *testing.T) {
-	t.Parallel()
 	s := seeded(t)
 	ada := s.signIn("ada@techmart.example", demoPassword)
 	var first struct {

@@ -37,8 +37,10 @@ func loadSchema(t *testing.T) *ast.Schema {
 
 // Every list of the graph, with all its relations, costs as many calls to the servers at 50 items
 // as at 5. The lists are found in the schema: a new one is tried without anyone remembering it.
+//
+// It runs alone: the loaders gather until nothing else in the process could run, and so would wait
+// for other tests.
 func TestNoListCostsMoreCallsWhenItIsLonger(t *testing.T) {
-	t.Parallel()
 	s := seeded(t)
 	// A customer with an order history and an address, who is made staff too, so that one viewer sees every list filled.
 	admin := s.signIn("admin@techmart.example", demoPassword)

@@ -43,7 +43,7 @@ func (g *Gateway) viewerOf(ctx context.Context, token string) (viewer.Viewer, er
 		}
 		return viewer.Viewer{}, err
 	}
-	recordOf(ctx).viewer = v
+	recordOf(ctx).note(func(rec *recorded) { rec.viewer = v })
 	return v, nil
 }
 

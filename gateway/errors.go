@@ -76,9 +76,11 @@ func (g *Gateway) present(ctx context.Context, err error) *gqlerror.Error {
 		shown.Message = internalMessage
 		shown.Extensions = map[string]any{"code": codeInternal, "requestId": id}
 	}
-	if rec := recordOf(ctx); rec.code == "" {
-		rec.code, _ = shown.Extensions["code"].(string)
-	}
+	recordOf(ctx).note(func(rec *recorded) {
+		if rec.code == "" {
+			rec.code, _ = shown.Extensions["code"].(string)
+		}
+	})
 	return shown
 }
 

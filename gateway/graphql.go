@@ -126,7 +126,7 @@ func (costLimit) ExtensionName() string { return costKey }
 func (c costLimit) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
 	limit := c.g.config.Limits.Cost
 	n := c.g.cost.Estimate(op.Doc, op.Operation, op.Variables)
-	recordOf(ctx).cost = n
+	recordOf(ctx).note(func(rec *recorded) { rec.cost = n })
 	c.g.metrics.cost.Observe(float64(n))
 	if n > limit {
 		err := coded(codeCost, "The operation costs %d; at most %d is allowed. Ask for fewer items or fewer nested lists.", n, limit)
@@ -154,8 +154,9 @@ func (c costLimit) InterceptResponse(ctx context.Context, next graphql.ResponseH
 
 // recordOperation notes for the access log what is run.
 func recordOperation(ctx context.Context, op *graphql.OperationContext) {
-	rec := recordOf(ctx)
-	rec.kind, rec.operation = string(op.Operation.Operation), clip(op.Operation.Name, 100)
+	recordOf(ctx).note(func(rec *recorded) {
+		rec.kind, rec.operation = string(op.Operation.Operation), clip(op.Operation.Name, 100)
+	})
 }
 
 // measured counts, times and bounds operations. A subscription counts when it starts, and has no

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -27,12 +28,33 @@ const (
 
 // record gathers what the access log says of a request; the handlers fill it in.
 type record struct {
+	mu sync.Mutex
+	recorded
+}
+
+// recorded is what a record holds.
+type recorded struct {
 	route     string
 	viewer    viewer.Viewer
 	operation string // its name
 	kind      string // query, mutation or subscription
 	cost      int
 	code      string // of the first error
+}
+
+// note changes the record. Resolvers run side by side, and those of an operation on a WebSocket may
+// outlive the request.
+func (r *record) note(change func(*recorded)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.recorded)
+}
+
+// read gives what was recorded so far.
+func (r *record) read() recorded {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.recorded
 }
 
 type recordKey struct{}
@@ -48,7 +70,7 @@ func recordOf(ctx context.Context) *record {
 // route names the route for log and metrics.
 func route(name string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		recordOf(r.Context()).route = name
+		recordOf(r.Context()).note(func(rec *recorded) { rec.route = name })
 		next.ServeHTTP(w, r)
 	})
 }
@@ -63,13 +85,14 @@ func (g *Gateway) observed(next http.Handler) http.Handler {
 			UserAgent:      clip(r.UserAgent(), maxUserAgent),
 			IdempotencyKey: clip(r.Header.Get("Idempotency-Key"), maxIdempotencyKey),
 		}
-		rec := new(record)
-		ctx := context.WithValue(request.NewContext(r.Context(), info), recordKey{}, rec)
+		kept := new(record)
+		ctx := context.WithValue(request.NewContext(r.Context(), info), recordKey{}, kept)
 		w.Header().Set("X-Request-Id", info.ID)
 		out := &statusWriter{ResponseWriter: w}
 		next.ServeHTTP(out, r.WithContext(ctx))
 
 		took := time.Since(began)
+		rec := kept.read()
 		status := out.statusCode()
 		g.metrics.request(rec.route, r.Method, status, took)
 		level := slog.LevelInfo

@@ -73,7 +73,7 @@ func (g *Gateway) serveWebSocket(t transport.Websocket, w http.ResponseWriter, r
 	defer leave()
 	g.metrics.streams.WithLabelValues("websocket").Inc()
 	defer g.metrics.streams.WithLabelValues("websocket").Dec()
-	recordOf(ctx).kind = "connection"
+	recordOf(ctx).note(func(rec *recorded) { rec.kind = "connection" })
 	info := request.FromContext(ctx)
 	info.IdempotencyKey = "" // the header would stand for every operation of the connection
 	ctx = request.NewContext(ctx, info)
