@@ -146,9 +146,7 @@ func (a *App) Run(ctx context.Context, p Parts) error {
 	if p.Worker {
 		group.Go(func() error { return a.work(ctx) })
 	}
-	group.Go(func() error {
-		return a.every(ctx, time.Minute, "restore revocations", a.Services.Users.RestoreRevocations)
-	})
+	a.keepAll(ctx, group, chore{"restore revocations", time.Minute, a.Services.Users.RestoreRevocations})
 	return group.Wait()
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -57,7 +56,7 @@ func (a *App) work(ctx context.Context) error {
 	})
 	group.Go(func() error { return a.broker.Consume(ctx, refundsQueue, a.config.EventWorkers, a.refunded) })
 	group.Go(func() error { return a.settle(ctx) })
-	a.chores(ctx, group)
+	a.keepAll(ctx, group, a.chores()...)
 	return group.Wait()
 }
 
@@ -123,48 +122,4 @@ func (a *App) refunded(ctx context.Context, d rabbitmq.Delivery) error {
 		return rabbitmq.Permanent(err)
 	}
 	return err
-}
-
-// chores are what is done from time to time.
-func (a *App) chores(ctx context.Context, group *errgroup.Group) {
-	s := a.Services
-	counted := func(f func(context.Context) (int, error)) func(context.Context) error {
-		return func(ctx context.Context) error {
-			_, err := f(ctx)
-			return err
-		}
-	}
-	for _, c := range []struct {
-		name  string
-		every time.Duration
-		do    func(context.Context) (int, error)
-	}{
-		{"purge carts", time.Hour, s.Carts.Purge},
-		// two hours are more than any delay between two attempts
-		{"resume e-mails", 10 * time.Minute, func(ctx context.Context) (int, error) { return s.Notifications.ResumeEmails(ctx, 2*time.Hour) }},
-		{"purge sessions and tokens", time.Hour, func(ctx context.Context) (int, error) { return s.Users.PurgeExpired(ctx, 10_000) }},
-		{"resolve payments without an answer", time.Minute, func(ctx context.Context) (int, error) {
-			return s.Payments.ResolvePending(ctx, time.Minute, 100)
-		}},
-	} {
-		group.Go(func() error { return a.every(ctx, c.every, c.name, counted(c.do)) })
-	}
-}
-
-// every does something at once and then each time the interval has passed, until ctx ends. A
-// failure is logged, and tried again the next time.
-func (a *App) every(ctx context.Context, interval time.Duration, name string, do func(context.Context) error) error {
-	ctx = asProgram(ctx)
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		if err := do(ctx); err != nil && ctx.Err() == nil {
-			a.log.ErrorContext(ctx, "a chore failed", "chore", name, "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
 }

@@ -75,7 +75,7 @@ func direction(e payments.Entry) string {
 
 const keysPurge = `
 DELETE FROM payments.idempotency_keys k USING (
-	SELECT owner, operation, key FROM payments.idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2
+	SELECT owner, operation, key FROM payments.idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
 ) old
 WHERE k.owner = old.owner AND k.operation = old.operation AND k.key = old.key`
 
