@@ -55,7 +55,8 @@ func (m mutationResolver) CartLinesAdd(ctx context.Context, input model.CartLine
 		faults.Merge(err)
 		in.Lines[i] = carts.LineInput{VariantID: variant, Quantity: l.Quantity}
 	}
-	cart, wrong, err := changedCart(faults.Err(), func() (*carts.Cart, error) { return m.r.Carts.Add(ctx, in) })
+	in.Faults = faults.Err()
+	cart, wrong, err := changedCart(func() (*carts.Cart, error) { return m.r.Carts.Add(ctx, in) })
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +72,8 @@ func (m mutationResolver) CartLinesUpdate(ctx context.Context, input model.CartL
 		faults.Merge(err)
 		in.Lines[i] = carts.LineUpdate{LineID: line, Quantity: l.Quantity}
 	}
-	cart, wrong, err := changedCart(faults.Err(), func() (*carts.Cart, error) { return m.r.Carts.Update(ctx, in) })
+	in.Faults = faults.Err()
+	cart, wrong, err := changedCart(func() (*carts.Cart, error) { return m.r.Carts.Update(ctx, in) })
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +89,8 @@ func (m mutationResolver) CartLinesRemove(ctx context.Context, input model.CartL
 		faults.Merge(err)
 		in.LineIDs[i] = line
 	}
-	cart, wrong, err := changedCart(faults.Err(), func() (*carts.Cart, error) { return m.r.Carts.Remove(ctx, in) })
+	in.Faults = faults.Err()
+	cart, wrong, err := changedCart(func() (*carts.Cart, error) { return m.r.Carts.Remove(ctx, in) })
 	if err != nil {
 		return nil, err
 	}
@@ -96,20 +99,17 @@ func (m mutationResolver) CartLinesRemove(ctx context.Context, input model.CartL
 
 // CartMerge answers Mutation.cartMerge.
 func (m mutationResolver) CartMerge(ctx context.Context, input model.CartMergeInput) (*model.CartMergePayload, error) {
-	cart, wrong, err := changedCart(nil, func() (*carts.Cart, error) { return m.r.Carts.Merge(ctx, input.CartToken) })
+	cart, wrong, err := changedCart(func() (*carts.Cart, error) { return m.r.Carts.Merge(ctx, input.CartToken) })
 	if err != nil {
 		return nil, err
 	}
 	return &model.CartMergePayload{Cart: cart, UserErrors: wrong}, nil
 }
 
-// changedCart makes a change unless the ids of its input are wrong, and converts what came of it.
-func changedCart(faults error, change func() (*carts.Cart, error)) (*model.Cart, []model.UserError, error) {
-	var cart *carts.Cart
-	if faults == nil {
-		cart, faults = change()
-	}
-	wrong, err := userErrors(faults)
+// changedCart makes a change, and converts what came of it.
+func changedCart(change func() (*carts.Cart, error)) (*model.Cart, []model.UserError, error) {
+	cart, err := change()
+	wrong, err := userErrors(err)
 	if err != nil || cart == nil {
 		return nil, wrong, err
 	}

@@ -30,7 +30,8 @@ func (m mutationResolver) OrderPlace(ctx context.Context, input model.OrderPlace
 	var err error
 	in.ExpectedTotal, err = moneyInput(input.ExpectedTotal, "expectedTotal")
 	faults.Merge(err)
-	order, wrong, err := changedOrder(faults.Err(), func() (*orders.Order, error) { return m.r.Orders.Place(ctx, in) })
+	in.Faults = faults.Err()
+	order, wrong, err := changedOrder(nil, func() (*orders.Order, error) { return m.r.Orders.Place(ctx, in) })
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +67,9 @@ func (m mutationResolver) OrderFulfill(ctx context.Context, input model.OrderFul
 		faults.Merge(err)
 		in.Lines[i] = orders.FulfillmentLine{LineID: line, Quantity: l.Quantity}
 	}
+	in.Faults = faults.Err()
 	var parcel *orders.Fulfillment
-	order, wrong, err := changedOrder(faults.Err(), func() (o *orders.Order, err error) {
+	order, wrong, err := changedOrder(nil, func() (o *orders.Order, err error) {
 		o, parcel, err = m.r.Orders.Fulfill(ctx, in)
 		return o, err
 	})

@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"errors"
 
 	"github.com/google/uuid"
 
@@ -147,17 +148,14 @@ func (m mutationResolver) PaymentRefund(ctx context.Context, input model.Payment
 func (m mutationResolver) changePayment(ctx context.Context, change func(context.Context, payments.Request) (*payments.Payment, error),
 	paymentID string, amount *model.MoneyInput, reason, key *string) (*model.Payment, []model.UserError, error) {
 	r := payments.Request{IdempotencyKey: request.IdempotencyKey(ctx, key)}
-	var err error
-	if r.PaymentID, err = id(model.PrefixPayment, paymentID, "paymentId"); err == nil {
-		r.Amount, err = moneyInput(amount, "amount")
-	}
+	var unknown, wrongAmount error
+	r.PaymentID, unknown = id(model.PrefixPayment, paymentID, "paymentId")
+	r.Amount, wrongAmount = moneyInput(amount, "amount")
+	r.Faults = errors.Join(unknown, wrongAmount)
 	if reason != nil {
 		r.Reason = *reason
 	}
-	var p *payments.Payment
-	if err == nil {
-		p, err = change(ctx, r)
-	}
+	p, err := change(ctx, r)
 	wrong, err := userErrors(err)
 	if err != nil {
 		return nil, nil, err

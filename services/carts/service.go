@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
@@ -31,6 +32,7 @@ type AddInput struct {
 	IdempotencyKey string // empty for none
 	Token          string // empty for the viewer's own cart, or a new one
 	Lines          []LineInput
+	Faults         error // what was wrong with the input before it came here, reported with the rest
 }
 
 // LineUpdate is a line and its new quantity; 0 removes it.
@@ -41,14 +43,16 @@ type LineUpdate struct {
 
 // UpdateInput changes quantities.
 type UpdateInput struct {
-	Token string // empty for the viewer's own cart
-	Lines []LineUpdate
+	Token  string // empty for the viewer's own cart
+	Lines  []LineUpdate
+	Faults error // what was wrong with the input before it came here, reported with the rest
 }
 
 // RemoveInput removes lines.
 type RemoveInput struct {
 	Token   string // empty for the viewer's own cart
 	LineIDs []uuid.UUID
+	Faults  error // what was wrong with the input before it came here, reported with the rest
 }
 
 // Get gives the anonymous cart of the token, or the viewer's own for none. It fails with NOT_FOUND.
@@ -104,12 +108,13 @@ func (s *Service) Complete(ctx context.Context, cartID, orderID uuid.UUID, order
 // cart then carries a warning. A repeat with the same idempotency key gives the cart as it is; the
 // key says nothing where an anonymous cart is made, which makes another cart each time.
 func (s *Service) Add(ctx context.Context, in AddInput) (*Cart, error) {
-	if err := checkAdd(in); err != nil {
-		return nil, err
+	faults := checkAdd(in)
+	if errs.Blames(faults, "lines") {
+		return nil, faults // too many to be looked up, or none
 	}
 	by, making, token, err := s.target(ctx, in.Token)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(faults, err)
 	}
 	ids := make([]uuid.UUID, 0, len(in.Lines))
 	for _, l := range in.Lines {
@@ -122,14 +127,14 @@ func (s *Service) Add(ctx context.Context, in AddInput) (*Cart, error) {
 		case err == nil:
 			ids = append(ids, variantIDs(before)...)
 		case errs.CodeOf(err) != errs.NotFound || making == nil:
-			return nil, at(err, in.Token)
+			return nil, errors.Join(faults, at(err, in.Token))
 		}
 	}
 	known, err := s.catalog.Variants(ctx, unique(ids))
 	if err != nil {
 		return nil, err
 	}
-	if err := checkVariants(in.Lines, known); err != nil {
+	if err := errors.Join(faults, checkVariants(in, known)); err != nil {
 		return nil, err
 	}
 	key, err := addKey(by, in)
@@ -155,7 +160,7 @@ func (s *Service) Update(ctx context.Context, in UpdateInput) (*Cart, error) {
 
 // Remove removes lines.
 func (s *Service) Remove(ctx context.Context, in RemoveInput) (*Cart, error) {
-	if err := checkCount(len(in.LineIDs), "lineIds"); err != nil {
+	if err := errors.Join(in.Faults, checkCount(len(in.LineIDs), "lineIds")); err != nil {
 		return nil, err
 	}
 	return s.edit(ctx, in.Token, func(c *Stored) error { return c.remove(in.LineIDs) })
@@ -327,6 +332,7 @@ func addKey(by Selector, in AddInput) (*Key, error) {
 
 func checkAdd(in AddInput) error {
 	var c errs.Collector
+	c.Merge(in.Faults)
 	if utf8.RuneCountInString(in.IdempotencyKey) > 255 {
 		c.Add(errs.TooLong, "A key has at most 255 characters.", "idempotencyKey")
 	}
@@ -341,6 +347,7 @@ func checkAdd(in AddInput) error {
 
 func checkUpdate(in UpdateInput) error {
 	var c errs.Collector
+	c.Merge(in.Faults)
 	c.Merge(checkCount(len(in.Lines), "lines"))
 	for i, l := range in.Lines {
 		if l.Quantity < 0 || l.Quantity > MaxQuantity {
@@ -361,11 +368,12 @@ func checkCount(n int, field string) error {
 }
 
 // checkVariants refuses what the catalogue does not sell.
-func checkVariants(lines []LineInput, known map[uuid.UUID]Variant) error {
+func checkVariants(in AddInput, known map[uuid.UUID]Variant) error {
 	var c errs.Collector
-	for i, l := range lines {
-		if v, ok := known[l.VariantID]; !ok || !v.Sellable {
-			c.Add(errs.NotFound, "This variant is not for sale.", "lines", strconv.Itoa(i), "variantId")
+	for i, l := range in.Lines {
+		field := []string{"lines", strconv.Itoa(i), "variantId"}
+		if v, ok := known[l.VariantID]; (!ok || !v.Sellable) && !errs.Blames(in.Faults, field...) {
+			c.Add(errs.NotFound, "This variant is not for sale.", field...)
 		}
 	}
 	return c.Err()

@@ -7,6 +7,7 @@ package errs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -127,6 +128,11 @@ func All(err error) []*Error {
 		return All(e.Unwrap())
 	}
 	return nil
+}
+
+// Blames reports whether err carries an Error at the field with the path.
+func Blames(err error, field ...string) bool {
+	return slices.ContainsFunc(All(err), func(e *Error) bool { return slices.Equal(e.Field, field) })
 }
 
 // Collector gathers the faults of one input, so that all of them are reported at once.

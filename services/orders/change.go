@@ -74,6 +74,7 @@ type FulfillInput struct {
 	Carrier        string
 	TrackingNumber string
 	TrackingURL    string
+	Faults         error `json:"-"` // what was wrong with the input before it came here, reported with the rest
 }
 
 // Fulfill sends all or some of an order's lines in a parcel; needs orders:write. A job lowers the stock and captures the
@@ -123,6 +124,7 @@ func (s *Service) Fulfill(ctx context.Context, in FulfillInput) (*Order, *Fulfil
 
 func (in FulfillInput) check() error {
 	var c errs.Collector
+	c.Merge(in.Faults)
 	c.Merge(checkKey(in.IdempotencyKey))
 	checkText(&c, in.Carrier, "carrier", 100)
 	checkText(&c, in.TrackingNumber, "trackingNumber", 100)
@@ -136,7 +138,7 @@ func (in FulfillInput) check() error {
 		if l.Quantity < 1 {
 			c.Add(errs.OutOfRange, "A quantity is at least 1.", "lines", at, "quantity")
 		}
-		if seen[l.LineID] {
+		if seen[l.LineID] && !errs.Blames(in.Faults, "lines", at, "orderLineId") {
 			c.Add(errs.Invalid, "Each line is given once.", "lines", at, "orderLineId")
 		}
 		seen[l.LineID] = true

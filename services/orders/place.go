@@ -27,6 +27,7 @@ type PlaceInput struct {
 	ShippingAddress   *Address
 	PaymentToken      string       // of the payment provider
 	ExpectedTotal     *money.Money // what the customer saw; nil for not to check
+	Faults            error        `json:"-"` // what was wrong with the input before it came here, reported with the rest
 }
 
 // Place orders what is in the viewer's cart, and answers once the order is durable (PENDING). The same key, or the
@@ -38,14 +39,16 @@ func (s *Service) Place(ctx context.Context, in PlaceInput) (*Order, error) {
 	if v.UserID == uuid.Nil {
 		return nil, errs.New(errs.Unauthenticated, "Sign in to order.")
 	}
-	if err := checkKey(in.IdempotencyKey); err != nil {
-		return nil, err
-	}
-	key, err := newKey(v.UserID, "orderPlace", in.IdempotencyKey, in)
-	if err != nil {
-		return nil, err
-	}
 	p := placing{in: in, config: s.config}
+	p.faults.Merge(in.Faults)
+	p.faults.Merge(checkKey(in.IdempotencyKey))
+	var key *Key
+	if p.faults.Err() == nil {
+		var err error
+		if key, err = newKey(v.UserID, "orderPlace", in.IdempotencyKey, in); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.gather(ctx, v.UserID, key, &p); err != nil {
 		return nil, err
 	}
@@ -177,7 +180,7 @@ func (p *placing) check() error {
 	case in.ShippingAddress != nil:
 		p.address = in.ShippingAddress.normalize()
 		p.faults.Merge(p.address.check("shippingAddress"))
-	case in.ShippingAddressID == uuid.Nil:
+	case in.ShippingAddressID == uuid.Nil && !errs.Blames(in.Faults, "shippingAddressId"):
 		p.faults.Add(errs.Required, "Give shippingAddressId or shippingAddress.", "shippingAddress")
 	}
 	p.faults.Merge(checkToken(p.in.PaymentToken))

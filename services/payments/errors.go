@@ -27,6 +27,11 @@ func declined(reason string) error {
 // notFound is the answer for a payment that is not there, or that the viewer may not know of.
 func notFound() error { return errs.New(errs.NotFound, "There is no such payment.") }
 
+// errNotPositive is the answer to an amount that is none.
+func errNotPositive() error {
+	return errs.At(errs.OutOfRange, "The amount must be more than zero.", "amount", "amount")
+}
+
 func inFlight() error {
 	return errs.New(errs.InFlight, "This is being worked on: try again in a moment.")
 }

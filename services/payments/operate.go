@@ -20,6 +20,7 @@ type Request struct {
 	Amount         *money.Money // all that is left when nil; not for a void
 	Reason         string       // of a refund, for the customer; at most 500 characters
 	IdempotencyKey string       // none when empty; at most 255 characters
+	Faults         error        `json:"-"` // what was wrong with the request before it came here, reported with the rest
 }
 
 // Capture takes all or a part of what was authorized. It needs payments:write. It fails with NOT_FOUND,
@@ -46,6 +47,10 @@ func (s *Service) byStaff(ctx context.Context, k Kind, r Request) (*Payment, err
 		return nil, err
 	}
 	var c errs.Collector
+	c.Merge(r.Faults)
+	if r.Amount != nil && r.Amount.Amount <= 0 {
+		c.Merge(errNotPositive())
+	}
 	if utf8.RuneCountInString(r.Reason) > maxReason {
 		c.Add(errs.TooLong, "A reason has at most 500 characters.", "reason")
 	}
@@ -60,7 +65,11 @@ func (s *Service) byStaff(ctx context.Context, k Kind, r Request) (*Payment, err
 		o.key = &Key{Owner: v.UserID, Operation: string(k), Key: r.IdempotencyKey}
 		o.hash = requestHash(r)
 	}
-	return s.run(ctx, o)
+	p, err := s.run(ctx, o)
+	if errs.CodeOf(err) == errs.NotFound {
+		return nil, errs.At(errs.NotFound, "There is no such payment.", "paymentId")
+	}
+	return p, err
 }
 
 // requestHash tells whether two requests under one idempotency key are the same.

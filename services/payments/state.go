@@ -53,7 +53,7 @@ func (p *Payment) Intend(k Kind, amount *money.Money, open []*Transaction, id uu
 		case amount.Currency != p.Amount.Currency:
 			return nil, errs.At(errs.Invalid, "The payment is in "+string(p.Amount.Currency)+".", "amount", "currencyCode")
 		case amount.Amount <= 0:
-			return nil, errs.At(errs.OutOfRange, "The amount must be more than zero.", "amount", "amount")
+			return nil, errNotPositive()
 		}
 	}
 	var left money.Money
