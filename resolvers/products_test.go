@@ -136,12 +136,14 @@ func TestProductPages(t *testing.T) {
 		most     int64 // calls; 0 for no bound but that they do not grow
 		document string
 	}{
-		"list":    {4, `query($n: Int) { products(first: $n) { nodes { title category { name } priceRange { min { amount } } variants(first: 1) { sku quantityAvailable } } } }`},
-		"page":    {5, `query($n: Int) { product(slug: "nordlicht-x3") { title category { name ancestors { name } } variants { sku quantityAvailable } reviews(first: $n) { nodes { body } } } }`},
-		"search":  {3, `query($n: Int) { search(query: "nordlicht lapto", first: $n) { products { totalCount nodes { title category { name } } } facets { key values { value count } } } }`},
-		"tree":    {0, `query($n: Int) { categories { name children { name children { name products(first: $n) { nodes { title } } } } } }`},
-		"related": {0, `query($n: Int) { products(first: $n) { nodes { relatedProducts(first: 3) { title } variants { product { title } } } } }`},
-		"counts":  {0, `query($n: Int) { categories { products(first: $n) { totalCount } children { products(first: $n) { totalCount nodes { category { parent { name } } } } } } products(first: $n) { totalCount } }`},
+		"list":                         {4, `query($n: Int) { products(first: $n) { nodes { title category { name } priceRange { min { amount } } variants(first: 1) { sku quantityAvailable } } } }`},
+		"page":                         {5, `query($n: Int) { product(slug: "nordlicht-x3") { title category { name ancestors { name } } variants { sku quantityAvailable } reviews(first: $n) { nodes { body } } } }`},
+		"search":                       {3, `query($n: Int) { search(query: "nordlicht lapto", first: $n) { products { totalCount nodes { title category { name } } } facets { key values { value count } } } }`},
+		"list in a category by slug":   {4, `query($n: Int) { products(first: $n, where: {categorySlug: "laptops"}) { nodes { title category { name } priceRange { min { amount } } variants(first: 1) { sku quantityAvailable } } } }`},
+		"search in a category by slug": {3, `query($n: Int) { search(query: "nordlicht lapto", first: $n, where: {categorySlug: "laptops"}) { products { totalCount nodes { title category { name } } } facets { key values { value count } } } }`},
+		"tree":                         {0, `query($n: Int) { categories { name children { name children { name products(first: $n) { nodes { title } } } } } }`},
+		"related":                      {0, `query($n: Int) { products(first: $n) { nodes { relatedProducts(first: 3) { title } variants { product { title } } } } }`},
+		"counts":                       {0, `query($n: Int) { categories { products(first: $n) { totalCount } children { products(first: $n) { totalCount nodes { category { parent { name } } } } } } products(first: $n) { totalCount } }`},
 	} {
 		g.must(viewer.Viewer{}, test.document, new(object), object{"n": 2})
 		few := g.calls

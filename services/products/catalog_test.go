@@ -14,7 +14,6 @@ import (
 	"github.com/techmart/techmart/devstack/stacktest"
 	platform "github.com/techmart/techmart/platform/mongodb"
 	"github.com/techmart/techmart/platform/redis"
-	"github.com/techmart/techmart/platform/telemetry"
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/money"
 	"github.com/techmart/techmart/services/page"
@@ -306,6 +305,10 @@ func TestFilterOfStaff(t *testing.T) {
 	if err != nil || len(none.Items) != 0 {
 		t.Errorf("in no category: %+v, %v", none, err)
 	}
+	nothing, err := c.Search(c.visitor, "lamp", products.Where{CategorySlug: "none"}, page.Request{Limit: 5})
+	if err != nil || nothing.Total != 0 {
+		t.Errorf("found in no category: %+v, %v", nothing, err)
+	}
 	low, high := int64(1), int64(2)
 	many := make([]string, 101)
 	_, err = c.List(c.visitor, products.Where{Filter: products.Filter{PriceMin: &high, PriceMax: &low, Vendors: many, Tags: many, RatingMin: 51,
@@ -393,8 +396,6 @@ func TestImport(t *testing.T) {
 	}
 }
 
-func second[T any](_ T, err error) error { return err }
-
 func TestSearchUnderstands(t *testing.T) {
 	t.Parallel()
 	c := openCatalog(t)
@@ -441,56 +442,4 @@ func TestSearchUnderstands(t *testing.T) {
 		t.Errorf("suggested %q, %v", got, err)
 	}
 	c.must(c.RebuildSearch(c.visitor))
-}
-
-// TestCommands counts what pages cost: it must not depend on their length.
-func TestCommands(t *testing.T) {
-	t.Parallel()
-	c := openCatalog(t)
-	var list []*products.Product
-	for i := range 150 {
-		p := lamp(fmt.Sprint("S", i))
-		p.Slug = fmt.Sprint("lamp-", i)
-		list = append(list, &p)
-	}
-	done, err := c.ImportProducts(c.manager, list)
-	c.must(err)
-	ids, variants := make([]uuid.UUID, len(done)), make([]uuid.UUID, len(done))
-	for i, o := range done {
-		c.must(o.Err)
-		ids[i] = o.ID
-	}
-	found, err := c.Products(c.visitor, ids)
-	c.must(err)
-	for i, id := range ids {
-		variants[i] = found[id].Variants[0].ID
-	}
-	for name, test := range map[string]struct {
-		most int64
-		call func(ctx context.Context) error
-	}{
-		"list": {1, func(ctx context.Context) error {
-			return second(c.List(ctx, products.Where{}, products.Sort{}, page.Request{Limit: 100}))
-		}},
-		"search": {2, func(ctx context.Context) error {
-			return second(c.Search(ctx, "desk lam", products.Where{}, page.Request{Limit: 100}))
-		}},
-		"typing": {2, func(ctx context.Context) error {
-			return second(c.Search(ctx, "desc lampx", products.Where{}, page.Request{Limit: 100}))
-		}},
-		"products": {1, func(ctx context.Context) error { return second(c.Products(ctx, ids)) }},
-		"variants": {1, func(ctx context.Context) error { return second(c.Variants(ctx, variants)) }},
-		"offers":   {2, func(ctx context.Context) error { return second(c.Offers(ctx, variants)) }},
-		"suggest":  {1, func(ctx context.Context) error { return second(c.Suggestions(ctx, "desk la", 20)) }},
-		"pages": {1, func(ctx context.Context) error {
-			return second(c.InCategories(ctx, ids[:50], products.Sort{}, page.Request{Limit: 100}))
-		}},
-		"counts": {1, func(ctx context.Context) error { return second(c.CountInCategories(ctx, ids[:50])) }},
-	} {
-		ctx, calls := telemetry.WithCalls(c.visitor)
-		c.must(test.call(ctx))
-		if n := calls.Of(telemetry.MongoDB); n > test.most {
-			t.Errorf("%s made %d calls; want at most %d", name, n, test.most)
-		}
-	}
 }

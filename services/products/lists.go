@@ -25,8 +25,34 @@ type Where struct {
 	CategorySlug string // "" for any
 }
 
-// filter checks a filter, completes it and closes it to what the viewer may know of.
+// filter is [Where.check], with the category of the slug.
 func (s *Service) filter(ctx context.Context, w Where) (Filter, error) {
+	f, err := w.check(ctx)
+	if err != nil || w.CategorySlug == "" {
+		return f, err
+	}
+	found, err := s.catalog.CategoriesBySlug(ctx, []string{w.CategorySlug})
+	if err != nil {
+		return f, err
+	}
+	if category := found[w.CategorySlug]; category != nil {
+		return f.in(category.ID), nil
+	}
+	return f.in(uuid.Nil), nil
+}
+
+// in narrows the filter to a category and below; zero stands for one that is not there, which holds nothing.
+func (f Filter) in(category uuid.UUID) Filter {
+	within := []uuid.UUID{}
+	if category != uuid.Nil {
+		within = append(within, category)
+	}
+	f.Categories = append(f.Categories[:len(f.Categories):len(f.Categories)], within)
+	return f
+}
+
+// check checks a filter, and closes it to what the viewer may know of. The slug is left to the caller.
+func (w Where) check(ctx context.Context) (Filter, error) {
 	f := w.Filter
 	var c errs.Collector
 	bad := func(message string, field ...string) {
@@ -76,22 +102,7 @@ func (s *Service) filter(ctx context.Context, w Where) (Filter, error) {
 	if f.RatingMin != 0 && (f.RatingMin < minRating || f.RatingMin > maxRating) {
 		bad("Stars are 1 to 5.", "ratingAtLeast")
 	}
-	if err := c.Err(); err != nil {
-		return f, err
-	}
-	if w.CategorySlug == "" {
-		return f, nil
-	}
-	found, err := s.catalog.CategoriesBySlug(ctx, []string{w.CategorySlug})
-	if err != nil {
-		return f, err
-	}
-	within := []uuid.UUID{}
-	if category := found[w.CategorySlug]; category != nil {
-		within = append(within, category.ID)
-	}
-	f.Categories = append(f.Categories[:len(f.Categories):len(f.Categories)], within)
-	return f, nil
+	return f, c.Err()
 }
 
 // List gives a page of products. It fails with BAD_USER_INPUT, and with FORBIDDEN for filters that

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/page"
 )
@@ -35,8 +37,9 @@ type Word struct {
 
 // Vocabulary is what the dictionary knows of the words of a query.
 type Vocabulary struct {
-	Words       []Word // the words themselves, those with the same stem and those of similar spelling
-	Completions []Word // of the last word, most frequent first
+	Words       []Word    // the words themselves, those with the same stem and those of similar spelling
+	Completions []Word    // of the last word, most frequent first
+	Category    uuid.UUID // of the slug that was asked for; zero when there is none
 }
 
 // Hit is a product that a search found.
@@ -85,7 +88,7 @@ func (s *Service) Search(ctx context.Context, text string, w Where, r page.Reque
 	if n := utf8.RuneCountInString(strings.TrimSpace(text)); n < 1 || n > maxQuery {
 		return nil, errs.At(errs.BadInput, "A query has 1 to 200 characters.", "query")
 	}
-	f, err := s.filter(ctx, w)
+	f, err := w.check(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -94,9 +97,12 @@ func (s *Service) Search(ctx context.Context, text string, w Where, r page.Reque
 	if len(words) == 0 {
 		return &SearchResult{}, nil
 	}
-	vocabulary, err := s.catalog.LookUpWords(ctx, words)
+	vocabulary, err := s.catalog.LookUpWords(ctx, words, w.CategorySlug)
 	if err != nil {
 		return nil, err
+	}
+	if w.CategorySlug != "" {
+		f = f.in(vocabulary.Category)
 	}
 	q, corrected := Understand(words, vocabulary)
 	found, err := s.catalog.Search(ctx, q, f, r)

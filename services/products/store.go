@@ -98,9 +98,9 @@ type CategoryStore interface {
 
 // SearchStore finds products by words.
 type SearchStore interface {
-	// LookUpWords gives what the dictionary knows of each word of a query, and completions of the
-	// last one, in one command.
-	LookUpWords(ctx context.Context, words []string) (Vocabulary, error)
+	// LookUpWords gives what the dictionary knows of each word of a query, completions of the last
+	// one, and the category of the slug ("" for none), all in one command.
+	LookUpWords(ctx context.Context, words []string, categorySlug string) (Vocabulary, error)
 	// Search reads one page and the facets of what matches, in one command. It reads one more than
 	// r.Limit hits, in reading direction.
 	Search(ctx context.Context, q Query, f Filter, r page.Request) (*Found, error)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/uuid"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -107,8 +108,8 @@ func (s *Store) RebuildWords(ctx context.Context) error {
 	return flush()
 }
 
-// LookUpWords gives what the dictionary knows of each word of a query.
-func (s *Store) LookUpWords(ctx context.Context, words []string) (products.Vocabulary, error) {
+// LookUpWords gives what the dictionary knows of each word of a query, and the category of the slug.
+func (s *Store) LookUpWords(ctx context.Context, words []string, categorySlug string) (products.Vocabulary, error) {
 	if len(words) == 0 {
 		return products.Vocabulary{}, nil
 	}
@@ -139,17 +140,29 @@ func (s *Store) LookUpWords(ctx context.Context, words []string) (products.Vocab
 			bson.D{{Key: "$set", Value: bson.D{{Key: "completes", Value: true}}}},
 		})
 	}
-	type found struct {
-		Term      termDoc `bson:",inline"`
-		Completes bool    `bson:"completes"`
+	pipeline := union(s.terms.Name(), parts)
+	if categorySlug != "" {
+		pipeline = append(pipeline, bson.D{{Key: "$unionWith", Value: bson.D{{Key: "coll", Value: s.categories.Name()}, {Key: "pipeline", Value: bson.A{
+			bson.D{{Key: "$match", Value: bson.D{{Key: "slug", Value: categorySlug}}}},
+			bson.D{{Key: "$project", Value: bson.D{{Key: "_id", Value: 0}, {Key: "category", Value: "$_id"}}}},
+		}}}}})
 	}
-	docs, err := aggregate[found](ctx, s.terms, union(s.terms.Name(), parts))
+	type found struct {
+		Term      termDoc   `bson:",inline"`
+		Completes bool      `bson:"completes"`
+		Category  uuid.UUID `bson:"category"`
+	}
+	docs, err := aggregate[found](ctx, s.terms, pipeline)
 	if err != nil {
 		return products.Vocabulary{}, err
 	}
 	var v products.Vocabulary
 	seen := make(map[string]bool, len(docs))
 	for _, d := range docs {
+		if d.Category != uuid.Nil {
+			v.Category = d.Category
+			continue
+		}
 		w := products.Word{Text: d.Term.Word, Stem: d.Term.Stem, Count: d.Term.Count}
 		if d.Completes {
 			v.Completions = append(v.Completions, w)

@@ -311,7 +311,7 @@ func nothingAskedOfCatalog(t *testing.T, s *shop) {
 	counts, err3 := s.CountCategoryProducts(s.ctx, nil, products.Filter{})
 	near, err4 := s.RelatedProducts(s.ctx, []*products.Product{product("Alone", 1)}, 3)
 	below, err5 := s.Children(s.ctx, nil)
-	words, err6 := s.LookUpWords(s.ctx, nil)
+	words, err6 := s.LookUpWords(s.ctx, nil, "none")
 	text, err7 := s.Suggest(s.ctx, "", nil, 3)
 	outcomes, err8 := s.ImportProducts(s.ctx, nil, start)
 	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, s.SetAvailable(s.ctx, nil), s.RebuildWords(s.ctx)); err != nil {

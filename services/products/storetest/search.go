@@ -15,7 +15,7 @@ import (
 // count gives how many products the dictionary knows to have a word.
 func (s *shop) count(word string) int {
 	s.t.Helper()
-	v, err := s.LookUpWords(s.ctx, []string{word})
+	v, err := s.LookUpWords(s.ctx, []string{word}, "")
 	s.must(err)
 	for _, w := range v.Words {
 		if w.Text == word {
@@ -75,13 +75,20 @@ func wordsFollow(t *testing.T, s *shop) {
 
 func spellings(t *testing.T, s *shop) {
 	s.add(product("Laptops", 1), product("Laptop stand", 1), product("Keyboard", 1))
-	v, err := s.LookUpWords(s.ctx, []string{"keybaord", "laptop", "lap"})
+	computers := s.category("Computers", uuid.Nil)
+	v, err := s.LookUpWords(s.ctx, []string{"keybaord", "laptop", "lap"}, computers.Slug)
 	s.must(err)
+	if v.Category != computers.ID {
+		t.Errorf("the category is %v", v.Category)
+	}
 	has := func(list []products.Word, text string) bool {
 		return slices.ContainsFunc(list, func(w products.Word) bool { return w.Text == text })
 	}
 	if !has(v.Words, "keyboard") || !has(v.Words, "laptop") || !has(v.Words, "laptops") || has(v.Words, "stand") {
 		t.Errorf("words %v", v.Words)
+	}
+	if none, err := s.LookUpWords(s.ctx, []string{"lap"}, "none"); err != nil || none.Category != uuid.Nil || len(none.Completions) != 2 {
+		t.Errorf("in no category: %v, %v", none, err)
 	}
 	if len(v.Completions) != 2 || !has(v.Completions, "laptop") || !has(v.Completions, "laptops") {
 		t.Errorf("completions %v", v.Completions)
