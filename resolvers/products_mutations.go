@@ -56,6 +56,12 @@ func (m mutationResolver) ProductUpdate(ctx context.Context, input model.Product
 		Options:    optionInputs(input.Options), Variants: m.r.variantInputs(&c, input.Variants), Media: mediaInputs(input.Media),
 		Attributes: attributeInputs(input.Attributes), Tags: input.Tags, Status: (*products.Status)(input.Status),
 	}
+	if input.ClearCategory {
+		if input.CategoryID != nil {
+			c.Add(errs.Invalid, "Give categoryId or clearCategory, not both.", "clearCategory")
+		}
+		change.CategoryID = &uuid.Nil
+	}
 	change.Faults = c.Err()
 	payload := &model.ProductUpdatePayload{}
 	u, err := id(model.PrefixProduct, input.ID, "id")

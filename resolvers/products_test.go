@@ -309,7 +309,19 @@ func TestProductMaintenance(t *testing.T) {
 	if len(got.UserErrors) != 1 || got.UserErrors[0].Code != "CONFLICT" || got.UserErrors[0].CurrentVersion != 2 {
 		t.Errorf("a conflict answers %+v", got.UserErrors)
 	}
-	got = run("productArchive", "ProductArchiveInput", object{"id": p.ID, "expectedVersion": 2})
+	got = run("productUpdate", "ProductUpdateInput", object{"id": p.ID, "expectedVersion": 2, "categoryId": category, "clearCategory": true})
+	if len(got.UserErrors) != 1 || got.UserErrors[0].Code != "INVALID" || got.UserErrors[0].Field[1] != "clearCategory" {
+		t.Errorf("a category and none: %+v", got.UserErrors)
+	}
+	got = run("productUpdate", "ProductUpdateInput", object{"id": p.ID, "expectedVersion": 2, "clearCategory": true})
+	if got.Product == nil || got.Product.Version != 3 || got.Product.Category != nil {
+		t.Errorf("taken out of its category: %+v", got)
+	}
+	got = run("productUpdate", "ProductUpdateInput", object{"id": p.ID, "expectedVersion": 3, "categoryId": category})
+	if got.Product == nil || got.Product.Category == nil || got.Product.Category.ID != category {
+		t.Errorf("put back: %+v", got)
+	}
+	got = run("productArchive", "ProductArchiveInput", object{"id": p.ID, "expectedVersion": 4})
 	if got.Product == nil || got.Product.Status != "ARCHIVED" {
 		t.Errorf("archived %+v", got)
 	}

@@ -4507,7 +4507,11 @@ func (ec *executionContext) unmarshalInputProductUpdateInput(ctx context.Context
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "expectedVersion", "title", "slug", "descriptionHtml", "vendor", "categoryId", "options", "variants", "media", "attributes", "tags", "status"}
+	if _, present := asMap["clearCategory"]; !present {
+		asMap["clearCategory"] = false
+	}
+
+	fieldsInOrder := [...]string{"id", "expectedVersion", "title", "slug", "descriptionHtml", "vendor", "categoryId", "clearCategory", "options", "variants", "media", "attributes", "tags", "status"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -4563,6 +4567,13 @@ func (ec *executionContext) unmarshalInputProductUpdateInput(ctx context.Context
 				return it, err
 			}
 			it.CategoryID = data
+		case "clearCategory":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("clearCategory"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ClearCategory = data
 		case "options":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("options"))
 			data, err := ec.unmarshalOProductOptionInput2ᚕᚖgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐProductOptionInputᚄ(ctx, v)

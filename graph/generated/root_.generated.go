@@ -5853,6 +5853,8 @@ input ProductUpdateInput {
   vendor: String
   "Its category."
   categoryId: ID
+  "Takes it out of its category."
+  clearCategory: Boolean! = false
   "What variants differ in."
   options: [ProductOptionInput!]
   "All variants from now on; those with an id are changed, those left out end."

@@ -1311,6 +1311,8 @@ type ProductUpdateInput struct {
 	Vendor *string `json:"vendor"`
 	// Its category.
 	CategoryID *string `json:"categoryId"`
+	// Takes it out of its category.
+	ClearCategory bool `json:"clearCategory"`
 	// What variants differ in.
 	Options []*ProductOptionInput `json:"options"`
 	// All variants from now on; those with an id are changed, those left out end.
