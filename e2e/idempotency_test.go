@@ -100,7 +100,7 @@ func TestIdempotencyKeys(t *testing.T) {
 					t.Errorf("at first it did %s, and then %s", effect, now)
 				}
 				key = strings.Repeat("k", 256)
-				if _, codes := call(r.input); codes != "TOO_LONG" {
+				if _, codes := call(r.input); !strings.Contains(codes, "TOO_LONG") {
 					t.Errorf("a key of 256 characters answers %q", codes)
 				}
 				key = strings.Repeat("é", 255)
