@@ -15,13 +15,13 @@ import (
 // goroutines, which end up waiting for loaders. Whoever gathers steps back until no other goroutine
 // of the process could run: then all that was to be asked has been asked. A fixed wait would be too
 // short for a long list on a busy machine, which then costs a call for every few items, and too
-// long for everything else. In a process that is never idle it is enough that nothing new was asked
-// for a number of pauses: each ends in the same queue as everyone else waits in, and is longer there.
+// long for everything else. Where others always wait for a processor it is enough that nothing new
+// was asked for a number of pauses: each ends in the same queue as they wait in, and is longer there.
 const (
 	steps     = 32                     // steps back at once; after these with a pause between
 	pause     = 100 * time.Microsecond // leaves the processor to others
-	quiet     = 20                     // pauses without anything new, in a busy process
-	gatherFor = 50 * time.Millisecond  // at most
+	quiet     = 20                     // pauses without anything new, where others wait
+	gatherFor = 500 * time.Millisecond // at most
 )
 
 // A wave is what all loaders of a response have been asked, counted.
@@ -36,8 +36,8 @@ func (w *wave) settle() {
 	stepping.Add(1)
 	defer stepping.Add(-1)
 	begin := time.Now()
-	last, idle, since := int64(-1), 0, 0
-	for step := 0; idle < 2; step++ {
+	last, idle, silent := int64(-1), 0, 0
+	for step := 0; idle < 2 && silent < quiet && time.Since(begin) < gatherFor; step++ {
 		if step < steps {
 			runtime.Gosched()
 		} else {
@@ -46,19 +46,17 @@ func (w *wave) settle() {
 			stepping.Add(1)
 		}
 		metrics.Read(goroutines)
-		asked := w.asked.Load()
-		switch {
+		runnable, running := goroutines[0].Value.Uint64(), goroutines[1].Value.Uint64()
+		switch asked := w.asked.Load(); {
 		case asked != last:
-			last, idle, since = asked, 0, step
-		case goroutines[0].Value.Uint64()+goroutines[1].Value.Uint64() <= uint64(stepping.Load()):
+			last, idle, silent = asked, 0, 0
+		case runnable+running <= uint64(stepping.Load()):
 			idle++
-		case step-max(since, steps) >= quiet:
-			return
 		default:
 			idle = 0
-		}
-		if time.Since(begin) >= gatherFor {
-			return
+			if runnable > 0 && step >= steps {
+				silent++
+			}
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/techmart/techmart/graph/request"
 )
 
 // writeTimeout bounds one write to a reader of a stream: a slow one is cut off.
@@ -50,7 +52,7 @@ func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if out.send(":\n\n") != nil {
 		return
 	}
-	responses := make(chan *graphql.Response)
+	responses := make(chan string)
 	go g.produce(ctx, op, responses)
 	alive := time.NewTicker(g.config.KeepAlive)
 	defer alive.Stop()
@@ -61,7 +63,7 @@ func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, r *http.Req
 				_ = out.send("event: complete\ndata:\n\n") // the last write
 				return
 			}
-			if out.next(resp) != nil {
+			if out.send("event: next\ndata: "+resp+"\n\n") != nil {
 				return
 			}
 		case <-alive.C:
@@ -74,8 +76,9 @@ func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 }
 
-// produce runs an operation and hands its responses over until it or ctx ends.
-func (g *Gateway) produce(ctx context.Context, op *graphql.OperationContext, out chan<- *graphql.Response) {
+// produce runs an operation and hands its responses over as JSON until it or ctx ends. They are
+// written here because the executor uses the memory of a response for the next one.
+func (g *Gateway) produce(ctx context.Context, op *graphql.OperationContext, out chan<- string) {
 	defer close(out)
 	defer func() {
 		if p := recover(); p != nil { // out of reach of the request's own recovery
@@ -88,8 +91,13 @@ func (g *Gateway) produce(ctx context.Context, op *graphql.OperationContext, out
 		if resp == nil {
 			return
 		}
+		var b bytes.Buffer
+		if err := encode(&b, resp, true); err != nil {
+			g.log.ErrorContext(ctx, "internal error", "requestId", request.FromContext(ctx).ID, "error", err)
+			return
+		}
 		select {
-		case out <- resp:
+		case out <- b.String():
 		case <-ctx.Done():
 			return
 		}
@@ -100,14 +108,6 @@ func (g *Gateway) produce(ctx context.Context, op *graphql.OperationContext, out
 type events struct {
 	w       io.Writer
 	control *http.ResponseController
-}
-
-func (e events) next(resp *graphql.Response) error {
-	var b bytes.Buffer
-	if err := encode(&b, resp, true); err != nil {
-		return err
-	}
-	return e.send("event: next\ndata: " + b.String() + "\n\n")
 }
 
 func (e events) send(text string) error {
