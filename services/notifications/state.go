@@ -112,7 +112,7 @@ func (d *Delivery) Discard(now time.Time) {
 	if d.Status == Sent {
 		return
 	}
-	d.Status, d.UpdatedAt, d.Payload = Dead, now, nil
+	d.Status, d.UpdatedAt, d.Payload, d.Unknown = Dead, now, nil, false // nobody asks any more whether it arrived
 	d.ClaimedUntil, d.HandedOverAt = time.Time{}, time.Time{}
 }
 

@@ -103,8 +103,8 @@ func (l *DeadLetters) describe(ctx context.Context, letters []DeadLetter, ids []
 }
 
 // Replay moves dead letters of a queue back to work: those with the ids, or all without. It gives
-// how many. An e-mail that was sent meanwhile is not sent again; one whose outcome is unknown is,
-// when its id is given, and stays where it is when all are replayed.
+// how many. An e-mail that was sent or discarded meanwhile is not sent again: its dead letter is deleted,
+// and not counted. One whose outcome is unknown is sent when its id is given, and stays where it is when all are replayed.
 func (l *DeadLetters) Replay(ctx context.Context, queue string, ids ...string) (int, error) {
 	ready := func(d *notifications.Delivery) bool { return len(ids) > 0 || !d.Unknown }
 	return l.move(ctx, queue, ids, ready, l.service.ReplayEmail, l.broker.Replay)
@@ -138,16 +138,20 @@ func (l *DeadLetters) move(ctx context.Context, queue string, ids []string, chos
 	if err != nil {
 		return 0, err
 	}
-	var moving []string
+	var moving, settled []string
 	var failures []error
 	for messageID, id := range selected {
 		if d, ok := deliveries[id]; ok {
 			if !chosen(d) {
 				continue
 			}
-			// What is settled already needs no change: its message finds nothing to do.
-			if err := change(ctx, id); err != nil && errs.CodeOf(err) != errs.InvalidState {
-				failures = append(failures, fmt.Errorf("%s: %w", messageID, err))
+			if err := change(ctx, id); err != nil {
+				// What was sent, or discarded by a command that was cut off, is not to be replayed: its letter is left over.
+				if errs.CodeOf(err) == errs.InvalidState {
+					settled = append(settled, messageID)
+				} else {
+					failures = append(failures, fmt.Errorf("%s: %w", messageID, err))
+				}
 				continue
 			}
 		}
@@ -156,8 +160,13 @@ func (l *DeadLetters) move(ctx context.Context, queue string, ids []string, chos
 	n := 0
 	if len(moving) > 0 {
 		n, err = messages(ctx, queue, moving...)
+		failures = append(failures, err)
 	}
-	return n, errors.Join(append(failures, err)...)
+	if len(settled) > 0 {
+		_, err = l.broker.Discard(ctx, queue, settled...)
+		failures = append(failures, err)
+	}
+	return n, errors.Join(failures...)
 }
 
 // maxLetters bounds the e-mails of one command.

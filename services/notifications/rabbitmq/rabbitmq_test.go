@@ -293,6 +293,44 @@ func TestRefusedForGoodAndDiscarded(t *testing.T) {
 	}
 }
 
+// A discard that is killed after it gave the e-mails up leaves their messages. A replay takes none of them back to work,
+// and clears them away; one whose outcome was unknown is among them.
+func TestReplayAfterADiscardThatWasCutOff(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 1, func(try int) error {
+		switch {
+		case try == 1:
+			return notificationstest.Vanish
+		case try <= 3:
+			return notificationstest.Refusal(550, "no such user")
+		}
+		return nil
+	})
+	var (
+		last    outbox.Event
+		letters []*notifications.Delivery
+	)
+	for i := range 3 {
+		last = event("users.password_changed", nil)
+		s.publish(last)
+		letters = append(letters, s.delivery(last, "dead", dead))
+		s.dead(rabbitmq.EmailQueue, i+1)
+	}
+	for _, d := range letters[:2] {
+		if err := s.service.DiscardEmail(s.ctx, d.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := s.letters.Replay(s.ctx, rabbitmq.EmailQueue); n != 1 || err != nil {
+		t.Errorf("replay of all: %d, %v", n, err)
+	}
+	s.dead(rabbitmq.EmailQueue, 0)
+	s.delivery(last, "sent", sent)
+	if n := s.mail.Tries(); n != 4 {
+		t.Errorf("%d tries, want 4", n)
+	}
+}
+
 func TestUnknownOutcomeIsLeftToStaff(t *testing.T) {
 	t.Parallel()
 	s := setup(t, 1, func(try int) error {
