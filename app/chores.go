@@ -45,6 +45,7 @@ func (a *App) chores() []chore {
 			return err
 		}},
 		{"finish what was cut off in the stock", 5 * time.Minute, s.Products.EnsureInventory},
+		{"bring ratings up to date", 5 * time.Minute, s.Products.EnsureRatings},
 	}
 }
 

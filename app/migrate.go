@@ -28,7 +28,10 @@ func (a *App) Migrate(ctx context.Context) error {
 	if err := a.stores.catalogue.EnsureIndexes(ctx); err != nil {
 		return err
 	}
-	return a.Services.Products.EnsureInventory(asProgram(ctx))
+	if err := a.Services.Products.EnsureInventory(asProgram(ctx)); err != nil {
+		return err
+	}
+	return a.Services.Products.EnsureRatings(asProgram(ctx))
 }
 
 // Migration is one numbered change of a domain's tables.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -59,9 +60,23 @@ func TestUpkeep(t *testing.T) {
 	defer func() { _ = disconnect(t.Context()) }()
 	s.run(false)
 	s.product("Lantern", "10.00", 5)
-	half := bson.M{"flipped": bson.M{"$exists": true}} // as a process leaves it that is killed after it sold the last one
-	if _, err := db.Collection("inventory").UpdateMany(t.Context(), bson.M{}, bson.M{"$set": bson.M{"flipped": uuid.New()}}); err != nil {
+	// What a process leaves that is killed after it sold the last one, or stored a review.
+	var stock struct {
+		Product uuid.UUID `bson:"productId"`
+	}
+	if err := db.Collection("inventory").FindOneAndUpdate(t.Context(), bson.M{}, bson.M{"$set": bson.M{"flipped": uuid.New()}}).Decode(&stock); err != nil {
 		t.Fatal(err)
+	}
+	_, err = db.Collection("reviews").InsertOne(t.Context(), bson.M{
+		"_id": uuid.New(), "productId": stock.Product, "authorId": uuid.New(), "rating": 5, "created": time.Now(), "unrated": uuid.New(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := map[string]bson.M{
+		"inventory": {"flipped": bson.M{"$exists": true}},
+		"reviews":   {"unrated": bson.M{"$exists": true}},
+		"products":  {"ratingCount": 0},
 	}
 	worker := open(t, c)
 	worker.run(true)
@@ -76,12 +91,14 @@ func TestUpkeep(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, err := db.Collection("inventory").CountDocuments(t.Context(), half)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n > 0 {
-			remains = append(remains, "products that do not know their stock")
+		for name, filter := range half {
+			n, err := db.Collection(name).CountDocuments(t.Context(), filter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n > 0 {
+				remains = append(remains, name+" left half done")
+			}
 		}
 		return len(remains) == 0
 	})

@@ -32,6 +32,7 @@ type Review struct {
 	Title      string
 	Body       string
 	CreatedAt  time.Time // of its present text
+	Unrated    uuid.UUID // set by each change, until the rating of the product follows; zero then
 }
 
 // Key gives the review's position among the reviews of its product, newest first.
@@ -40,13 +41,18 @@ func (r *Review) Key() page.Key { return page.Key{r.CreatedAt.Format(time.RFC333
 // ReviewStore keeps reviews.
 type ReviewStore interface {
 	// PutReview adds a review, or replaces that of the same author and product, whose id it keeps.
-	// It gives the review as stored.
+	// It gives the review as stored, with the mark Unrated.
 	PutReview(ctx context.Context, r *Review) (*Review, error)
 	// InsertReviews adds reviews in bulk; those that are there already, by id or by author and
 	// product, stay as they are.
 	InsertReviews(ctx context.Context, list []*Review) error
-	// DeleteReview removes a review. It fails with NOT_FOUND.
-	DeleteReview(ctx context.Context, id uuid.UUID) error
+	// DeleteReview removes a review, of which only the mark Unrated is left. It gives the mark: a review with ID,
+	// ProductID and Unrated. It fails with NOT_FOUND.
+	DeleteReview(ctx context.Context, id uuid.UUID) (*Review, error)
+	// Unrated gives the marks of at most limit reviews, removed ones among them.
+	Unrated(ctx context.Context, limit int) ([]*Review, error)
+	// Rated takes marks away, unless they were set anew.
+	Rated(ctx context.Context, marks []*Review) error
 	// Reviews gives reviews by id, in one command.
 	Reviews(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*Review, error)
 	// ProductReviews reads for each product one more than r.Limit reviews in reading direction, newest
@@ -114,7 +120,8 @@ func (s *Service) CreateReview(ctx context.Context, in ReviewInput) (*Review, er
 	if err != nil {
 		return nil, err
 	}
-	return review, s.refreshRating(ctx, in.ProductID)
+	s.rate(ctx, review)
+	return review, nil
 }
 
 // DeleteReview removes the viewer's own review, or any for catalog:write. It fails with NOT_FOUND at id.
@@ -131,14 +138,15 @@ func (s *Service) DeleteReview(ctx context.Context, id uuid.UUID) error {
 	if review == nil || !v.IsOrCan(review.AuthorID, viewer.CatalogWrite) {
 		return errs.At(errs.NotFound, "There is no such review.", "id")
 	}
-	err = s.reviews.DeleteReview(ctx, id)
+	mark, err := s.reviews.DeleteReview(ctx, id)
 	if errs.Is(err, errs.NotFound) {
 		return errs.At(errs.NotFound, "There is no such review.", "id")
 	}
 	if err != nil {
 		return err
 	}
-	return s.refreshRating(ctx, review.ProductID)
+	s.rate(ctx, mark)
+	return nil
 }
 
 // Reviews gives reviews by id, as far as the viewer may know of their products.
@@ -205,10 +213,44 @@ func (s *Service) ImportReviews(ctx context.Context, list []*Review) error {
 	return s.catalog.SetRatings(ctx, ratings)
 }
 
-// refreshRating brings the rating on the product up to date.
-func (s *Service) refreshRating(ctx context.Context, productID uuid.UUID) error {
-	return s.catalog.RefreshRating(ctx, productID, func(ctx context.Context) (Rating, error) {
-		ratings, err := s.reviews.Ratings(ctx, []uuid.UUID{productID})
-		return ratings[productID], err
-	})
+// rate brings the rating on the product of a review that has changed up to date. Should it fail, the mark on the review
+// stays, and [Service.EnsureRatings] does it.
+func (s *Service) rate(ctx context.Context, mark *Review) {
+	if err := s.refreshRatings(ctx, []*Review{mark}); err != nil {
+		s.log.WarnContext(ctx, "the rating of a product follows later", "product", mark.ProductID, "error", err)
+	}
+	mark.Unrated = uuid.Nil
+}
+
+// refreshRatings brings the ratings on products up to date, and takes the marks away that said so.
+func (s *Service) refreshRatings(ctx context.Context, marks []*Review) error {
+	done := make(map[uuid.UUID]bool)
+	for _, m := range marks {
+		if done[m.ProductID] {
+			continue
+		}
+		done[m.ProductID] = true
+		err := s.catalog.RefreshRating(ctx, m.ProductID, func(ctx context.Context) (Rating, error) {
+			ratings, err := s.reviews.Ratings(ctx, []uuid.UUID{m.ProductID})
+			return ratings[m.ProductID], err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return s.reviews.Rated(ctx, marks)
+}
+
+// EnsureRatings brings ratings up to date whose reviews changed just before a crash. It may run at any time, in several
+// processes at once.
+func (s *Service) EnsureRatings(ctx context.Context) error {
+	for {
+		marks, err := s.reviews.Unrated(ctx, settleBatch)
+		if err != nil || len(marks) == 0 {
+			return err
+		}
+		if err := s.refreshRatings(ctx, marks); err != nil {
+			return err
+		}
+	}
 }

@@ -38,6 +38,7 @@ func TestStockAndReviewPlans(t *testing.T) {
 		"flipped":           {inventoryName, bson.M{"flipped": bson.M{"$exists": true}}},
 		"unwritten history": {inventoryName, bson.M{"pending._id": bson.M{"$exists": true}}},
 		"reviews by id":     {reviewsName, bson.M{"_id": in([]uuid.UUID{id})}},
+		"not yet rated":     {reviewsName, bson.M{"unrated": bson.M{"$exists": true}}},
 		"of an author":      {reviewsName, bson.M{"authorId": id, "productId": product}},
 	} {
 		s.noScan(t, name, bson.D{{Key: "find", Value: q.collection}, {Key: "filter", Value: q.filter}})

@@ -2,6 +2,7 @@ package mongodb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,6 +20,8 @@ const reviewsName = "reviews"
 
 var _ products.ReviewStore = (*Store)(nil)
 
+// reviewDoc is a review, with a mark (unrated) until the rating of its product follows. Of one that was removed only the
+// mark is left, with the product as removedFrom and the id as that of the author.
 type reviewDoc struct {
 	ID         uuid.UUID `bson:"_id"`
 	ProductID  uuid.UUID `bson:"productId"`
@@ -28,6 +31,9 @@ type reviewDoc struct {
 	Title      string    `bson:"title,omitempty"`
 	Body       string    `bson:"body,omitempty"`
 	Created    time.Time `bson:"created"`
+
+	Unrated     *uuid.UUID `bson:"unrated,omitempty"`
+	RemovedFrom *uuid.UUID `bson:"removedFrom,omitempty"`
 }
 
 func newReviewDoc(r *products.Review) *reviewDoc {
@@ -44,6 +50,15 @@ func (d *reviewDoc) review() *products.Review {
 	}
 }
 
+// mark gives what says that the rating of the product has yet to follow.
+func (d *reviewDoc) mark() *products.Review {
+	m := &products.Review{ID: d.ID, ProductID: d.ProductID, Unrated: *d.Unrated}
+	if d.RemovedFrom != nil {
+		m.ProductID = *d.RemovedFrom
+	}
+	return m
+}
+
 func (s *Store) reviews() *mongo.Collection { return s.db.Collection(reviewsName) }
 
 func (s *Store) ensureReviewIndexes(ctx context.Context) error {
@@ -51,6 +66,7 @@ func (s *Store) ensureReviewIndexes(ctx context.Context) error {
 		{Keys: keys("productId", "created", "_id"), Options: options.Index().SetName("product")},
 		{Keys: keys("authorId", "productId"), Options: options.Index().SetName("author").SetUnique(true)},
 		{Keys: keys("productId", "rating"), Options: options.Index().SetName("rating")}, // sums without reading texts
+		{Keys: keys("unrated"), Options: options.Index().SetName("unrated").SetPartialFilterExpression(bson.M{"unrated": bson.M{"$exists": true}})},
 	})
 	if err != nil {
 		return fmt.Errorf("mongodb: indexes of %s: %w", reviewsName, err)
@@ -63,7 +79,7 @@ func (s *Store) PutReview(ctx context.Context, r *products.Review) (*products.Re
 	var stored reviewDoc
 	put := func() error {
 		unset := bson.M{}
-		set := bson.M{"authorName": r.AuthorName, "rating": r.Rating, "created": r.CreatedAt}
+		set := bson.M{"authorName": r.AuthorName, "rating": r.Rating, "created": r.CreatedAt, "unrated": uuid.New()}
 		for field, text := range map[string]string{"title": r.Title, "body": r.Body} {
 			if text == "" {
 				unset[field] = ""
@@ -85,7 +101,9 @@ func (s *Store) PutReview(ctx context.Context, r *products.Review) (*products.Re
 	if err != nil {
 		return nil, fmt.Errorf("mongodb: write %s: %w", reviewsName, err)
 	}
-	return stored.review(), nil
+	review := stored.review()
+	review.Unrated = *stored.Unrated
+	return review, nil
 }
 
 // InsertReviews adds reviews in bulk; those that are there already stay as they are.
@@ -103,21 +121,50 @@ func (s *Store) InsertReviews(ctx context.Context, list []*products.Review) erro
 	return nil
 }
 
-// DeleteReview removes a review.
-func (s *Store) DeleteReview(ctx context.Context, id uuid.UUID) error {
-	result, err := s.reviews().DeleteOne(ctx, bson.M{"_id": id})
+// DeleteReview removes a review but for its mark.
+func (s *Store) DeleteReview(ctx context.Context, id uuid.UUID) (*products.Review, error) {
+	var left reviewDoc
+	err := s.reviews().FindOneAndUpdate(ctx, bson.M{"_id": id, "productId": bson.M{"$exists": true}}, bson.A{
+		bson.M{"$replaceWith": bson.M{"_id": "$_id", "authorId": "$_id", "removedFrom": "$productId", "unrated": bson.M{"$literal": uuid.New()}}},
+	}, options.FindOneAndUpdate().SetReturnDocument(options.After)).Decode(&left)
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return nil, errs.New(errs.NotFound, "There is no such review.")
+	}
 	if err != nil {
-		return fmt.Errorf("mongodb: delete review: %w", err)
+		return nil, fmt.Errorf("mongodb: delete review: %w", err)
 	}
-	if result.DeletedCount == 0 {
-		return errs.New(errs.NotFound, "There is no such review.")
+	return left.mark(), nil
+}
+
+// Unrated gives the marks of at most limit reviews.
+func (s *Store) Unrated(ctx context.Context, limit int) ([]*products.Review, error) {
+	docs, err := find[*reviewDoc](ctx, s.reviews(), bson.M{"unrated": bson.M{"$exists": true}},
+		options.Find().SetProjection(bson.M{"productId": 1, "removedFrom": 1, "unrated": 1}).SetLimit(int64(limit)))
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	marks := make([]*products.Review, len(docs))
+	for i, d := range docs {
+		marks[i] = d.mark()
+	}
+	return marks, nil
+}
+
+// Rated takes marks away, and with them all that is left of removed reviews.
+func (s *Store) Rated(ctx context.Context, marks []*products.Review) error {
+	writes := make([]mongo.WriteModel, 0, 2*len(marks))
+	for _, m := range marks {
+		this := bson.M{"_id": m.ID, "unrated": m.Unrated}
+		writes = append(writes,
+			mongo.NewDeleteOneModel().SetFilter(bson.M{"_id": m.ID, "unrated": m.Unrated, "removedFrom": bson.M{"$exists": true}}),
+			mongo.NewUpdateOneModel().SetFilter(this).SetUpdate(bson.M{"$unset": bson.M{"unrated": ""}}))
+	}
+	return bulk(ctx, s.reviews(), writes)
 }
 
 // Reviews gives reviews by id, in one command.
 func (s *Store) Reviews(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*products.Review, error) {
-	docs, err := find[*reviewDoc](ctx, s.reviews(), bson.M{"_id": in(ids)}, options.Find())
+	docs, err := find[*reviewDoc](ctx, s.reviews(), bson.M{"_id": in(ids), "productId": bson.M{"$exists": true}}, options.Find())
 	found := make(map[uuid.UUID]*products.Review, len(docs))
 	for _, d := range docs {
 		found[d.ID] = d.review()

@@ -21,6 +21,7 @@ func Reviews(t *testing.T, setup func(*testing.T) products.ReviewStore) {
 		"at once":                         reviewsAtOnce,
 		"pages of many products":          reviewPages,
 		"in bulk":                         reviewsInBulk,
+		"marks until they are rated":      reviewMarks,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -46,10 +47,11 @@ func oneReview(t *testing.T, s products.ReviewStore) {
 	second.Title, second.AuthorName = "", "Ada L."
 	got, err := s.PutReview(t.Context(), second)
 	want := *second
-	want.ID = first.ID
+	want.ID, want.Unrated = first.ID, got.Unrated
 	if err != nil || *got != want {
 		t.Fatalf("replaced by %+v, %v; want %+v", got, err, want)
 	}
+	want.Unrated = uuid.Nil
 	found, err := s.Reviews(t.Context(), []uuid.UUID{first.ID, second.ID})
 	if err != nil || len(found) != 1 || *found[first.ID] != want {
 		t.Errorf("stored %v, %v", found, err)
@@ -58,11 +60,72 @@ func oneReview(t *testing.T, s products.ReviewStore) {
 	if err != nil || len(ratings) != 1 || ratings[product] != (products.Rating{Count: 1, Sum: 2}) {
 		t.Errorf("ratings %v, %v", ratings, err)
 	}
-	if err := s.DeleteReview(t.Context(), first.ID); err != nil {
+	if _, err := s.DeleteReview(t.Context(), first.ID); err != nil {
 		t.Error(err)
 	}
-	if err := s.DeleteReview(t.Context(), first.ID); errs.CodeOf(err) != errs.NotFound {
+	if _, err := s.DeleteReview(t.Context(), first.ID); errs.CodeOf(err) != errs.NotFound {
 		t.Errorf("deleted twice: %v", err)
+	}
+}
+
+func reviewMarks(t *testing.T, s products.ReviewStore) {
+	product, author := uuid.New(), uuid.New()
+	wantMarks := func(want ...*products.Review) {
+		t.Helper()
+		got, err := s.Unrated(t.Context(), 10)
+		if err != nil || len(got) != len(want) {
+			t.Fatalf("%d marks, %v; want %d", len(got), err, len(want))
+		}
+		for _, m := range want {
+			if !slices.ContainsFunc(got, func(g *products.Review) bool {
+				return g.ID == m.ID && g.ProductID == product && g.Unrated == m.Unrated
+			}) {
+				t.Errorf("no mark of %+v", m)
+			}
+		}
+	}
+	put := func(author uuid.UUID, stars int) *products.Review {
+		t.Helper()
+		r, err := s.PutReview(t.Context(), review(product, author, stars, start))
+		if err != nil || r.Unrated == uuid.Nil {
+			t.Fatal(r, err)
+		}
+		return r
+	}
+	rated := func(marks ...*products.Review) {
+		t.Helper()
+		if err := s.Rated(t.Context(), marks); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := put(author, 1)
+	second := put(author, 2) // in its place
+	other := put(uuid.New(), 3)
+	wantMarks(second, other)
+	rated(first, other) // the first one was set anew
+	wantMarks(second)
+	gone, err := s.DeleteReview(t.Context(), second.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := put(author, 5) // while the mark of the removed one is there
+	if again.ID == second.ID {
+		t.Error("a removed review came back")
+	}
+	wantMarks(gone, again)
+	pages, err := s.ProductReviews(t.Context(), []uuid.UUID{product}, page.Request{Limit: 5})
+	counts, failed := s.CountReviews(t.Context(), []uuid.UUID{product})
+	found, missed := s.Reviews(t.Context(), []uuid.UUID{gone.ID})
+	if len(pages[product]) != 2 || counts[product] != 2 || len(found) != 0 || err != nil || failed != nil || missed != nil {
+		t.Errorf("%d on the page, %d counted, found %v; %v, %v, %v", len(pages[product]), counts[product], found, err, failed, missed)
+	}
+	for range 2 {
+		rated(second, gone, again)
+		wantMarks()
+	}
+	rated()
+	if found, err := s.Reviews(t.Context(), []uuid.UUID{again.ID, other.ID}); err != nil || len(found) != 2 {
+		t.Errorf("left %v, %v", found, err)
 	}
 }
 
