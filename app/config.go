@@ -45,7 +45,7 @@ type Config struct {
 	MongoDatabase            string `env:"MONGODB_DATABASE" envDefault:"techmart" doc:"MongoDB database, where the URL names none"`
 	RedisURL                 string `env:"REDIS_URL" secret:"true" doc:"Redis 7 or newer: redis://user:password@host:6379/0"`
 	RedisPrefix              string `env:"REDIS_PREFIX" envDefault:"techmart" doc:"start of every key in Redis"`
-	RabbitURL                string `env:"RABBITMQ_URL" secret:"true" doc:"RabbitMQ 3.13 or newer: amqp://user:password@host:5672/; memory: for one inside the process"`
+	RabbitURL                string `env:"RABBITMQ_URL" secret:"true" doc:"RabbitMQ 3.10 or newer: amqp://user:password@host:5672/; memory: for one inside the process"`
 	RabbitNamespace          string `env:"RABBITMQ_NAMESPACE" envDefault:"techmart" doc:"start of every queue's and exchange's name"`
 
 	SMTPURL  string `env:"SMTP_URL" secret:"true" envDefault:"mailbox:" doc:"mail server: smtp://user:password@host:587 or smtps://...; mailbox: keeps mails and shows them at /dev/mailbox (development)"`
@@ -86,7 +86,8 @@ type Config struct {
 	// RetryDelays, where set, are the waits between attempts at an event or e-mail.
 	RetryDelays []time.Duration `env:"RETRY_DELAYS" doc:"waits before the second, third, ... attempt at an event or e-mail, separated by commas; empty for the usual ones"`
 
-	origins map[string]string // by field
+	origins map[string]string // by name
+	unread  []string          // names of those whose value cannot be read
 }
 
 // Modes.
@@ -105,7 +106,9 @@ func Load(environ []string) (Config, error) {
 	var all env.AggregateError
 	if errors.As(err, &all) {
 		for _, one := range all.Errors {
-			faults = append(faults, readable(one))
+			name, fault := readable(one)
+			c.unread = append(c.unread, name)
+			faults = append(faults, fault)
 		}
 	} else if err != nil {
 		faults = append(faults, err)
@@ -122,16 +125,28 @@ func Load(environ []string) (Config, error) {
 	return c, errors.Join(faults...)
 }
 
-// readable never quotes the value, which may be a secret.
-func readable(err error) error {
+// readable gives the name of a setting and what is wrong with its value, which it never quotes: it
+// may be a secret.
+func readable(err error) (name string, fault error) {
 	var parse env.ParseError
-	if errors.As(err, &parse) {
-		field, ok := reflect.TypeFor[Config]().FieldByName(parse.Name)
-		if ok {
-			return fmt.Errorf("%s%s is not a valid %s", Prefix, field.Tag.Get("env"), parse.Type)
-		}
+	if !errors.As(err, &parse) {
+		return "", err
 	}
-	return err
+	field, ok := reflect.TypeFor[Config]().FieldByName(parse.Name)
+	if !ok {
+		return "", err
+	}
+	name = Prefix + field.Tag.Get("env")
+	wanted := "is not a whole number"
+	switch field.Type {
+	case reflect.TypeFor[bool]():
+		wanted = "is neither true nor false"
+	case reflect.TypeFor[time.Duration]():
+		wanted = "is not a time such as 15s"
+	case reflect.TypeFor[[]time.Duration]():
+		wanted = "is not a list of times such as 1s,10s,1m"
+	}
+	return name, errors.New(name + " " + wanted)
 }
 
 // known tells whether a variable is a setting, or one of those that belong to development and tests.
@@ -176,20 +191,44 @@ func (c Config) Settings() []Setting {
 		if tag == "" {
 			continue
 		}
-		value := fmt.Sprint(v.FieldByIndex(f.Index).Interface())
-		if list, ok := v.FieldByIndex(f.Index).Interface().([]string); ok {
-			value = strings.Join(list, ",")
-		}
+		value := written(v.FieldByIndex(f.Index).Interface())
 		if f.Tag.Get("secret") != "" {
 			value = masked(value)
 		}
 		origin := c.origins[Prefix+tag]
-		if origin == "" {
+		switch {
+		case origin == "" && value == "":
+			origin = "not set"
+		case origin == "":
 			origin = "default"
 		}
 		list = append(list, Setting{Name: Prefix + tag, Value: value, Origin: origin, Doc: f.Tag.Get("doc")})
 	}
 	return list
+}
+
+// written gives a value as it stands in the environment.
+func written(value any) string {
+	switch v := value.(type) {
+	case []string:
+		return strings.Join(v, ",")
+	case []time.Duration:
+		texts := make([]string, len(v))
+		for i, d := range v {
+			texts[i] = written(d)
+		}
+		return strings.Join(texts, ",")
+	case time.Duration:
+		text := v.String()
+		if cut, ok := strings.CutSuffix(text, "m0s"); ok {
+			text = cut + "m"
+		}
+		if cut, ok := strings.CutSuffix(text, "h0m"); ok {
+			text = cut + "h"
+		}
+		return text
+	}
+	return fmt.Sprint(value)
 }
 
 // masked hides a secret; of an URL only the password and the query, which may hold one.
@@ -257,6 +296,9 @@ func (c Config) Validate() error {
 	var level slog.Level
 	f.check(level.UnmarshalText([]byte(c.LogLevel)) == nil, "LOG_LEVEL is debug, info, warn or error")
 	f.check(c.LogFormat == "json" || c.LogFormat == "text", "LOG_FORMAT is json or text")
+	for _, name := range c.unread { // Load has told what is wrong with it
+		maps.DeleteFunc(f, func(fault string, _ bool) bool { return strings.HasPrefix(fault, name+" ") })
+	}
 	return f.err()
 }
 

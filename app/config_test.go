@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +64,10 @@ func TestFaults(t *testing.T) {
 		"TECHMART_FREE_SHIPPING_FROM is":           {"TECHMART_FREE_SHIPPING_FROM": "-1"},
 		"TECHMART_TAX_RATE_PERCENT is":             {"TECHMART_TAX_RATE_PERCENT": "100"},
 		"TECHMART_MAX_COST is more":                {"TECHMART_MAX_COST": "0"},
-		"TECHMART_MAX_DEPTH is not a valid int":    {"TECHMART_MAX_DEPTH": "geheim"},
+		"TECHMART_MAX_DEPTH is not a whole number": {"TECHMART_MAX_DEPTH": "geheim"},
+		"TECHMART_KEEP_ALIVE is not a time":        {"TECHMART_KEEP_ALIVE": "geheim"},
+		"TECHMART_RETRY_DELAYS is not a list":      {"TECHMART_RETRY_DELAYS": "1s,geheim"},
+		"TECHMART_CAPTURE_NOW is neither":          {"TECHMART_CAPTURE_NOW": "geheim"},
 		"TECHMART_OPERATION_TIMEOUT is":            {"TECHMART_OPERATION_TIMEOUT": "0s"},
 		"TECHMART_LOG_LEVEL is":                    {"TECHMART_LOG_LEVEL": "loud"},
 		"TECHMART_LOG_FORMAT is":                   {"TECHMART_LOG_FORMAT": "xml"},
@@ -81,8 +86,9 @@ func TestFaults(t *testing.T) {
 				all[key] = value
 			}
 			c, err := load(t, all)
-			if err == nil {
-				err = c.Validate()
+			read, err := err, errors.Join(err, c.Validate())
+			if read != nil && read.Error() != err.Error() {
+				t.Errorf("a value that cannot be read is reported again: %v", err)
 			}
 			if err == nil {
 				t.Fatal("it passes")
@@ -105,7 +111,9 @@ func TestFaults(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	c, err := load(t, good())
+	vars := good()
+	vars["TECHMART_RETRY_DELAYS"] = "100ms,90s"
+	c, err := load(t, vars)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,10 +136,27 @@ func TestSettings(t *testing.T) {
 		"TECHMART_CURSOR_SECRET": {"***", "environment"},
 		"TECHMART_LOG_FORMAT":    {"text", "dev"},
 		"TECHMART_LOG_LEVEL":     {"info", "default"},
+		"TECHMART_ACCESS_TTL":    {"15m", "default"},
+		"TECHMART_SESSION_IDLE":  {"720h", "default"},
+		"TECHMART_KEEP_ALIVE":    {"15s", "default"},
+		"TECHMART_RETRY_DELAYS":  {"100ms,1m30s", "environment"},
+
+		"TECHMART_USERS_POSTGRES_URL": {"", "not set"},
 	} {
 		if got := seen[name]; got.Value != want[0] || got.Origin != want[1] {
 			t.Errorf("%s: %+v, want %v", name, got, want)
 		}
+	}
+}
+
+func TestReference(t *testing.T) {
+	t.Parallel()
+	var want strings.Builder
+	if err := app.WriteReference(&want); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile("../docs/configuration.md"); err != nil || string(got) != want.String() {
+		t.Errorf("docs/configuration.md is out of date (%v): go run ./cmd/techmart config --markdown > docs/configuration.md", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"text/tabwriter"
@@ -88,14 +89,16 @@ func (s *seedCommand) Run(ctx context.Context, p *program) error {
 	})
 }
 
-type configCommand struct{}
+type configCommand struct {
+	Markdown bool `help:"Write the reference of all settings, which is docs/configuration.md."`
+}
 
 // Run shows the settings, and what is wrong with them.
-func (*configCommand) Run(p *program) error {
-	c, err := app.Load(p.environ)
-	if err != nil {
-		return err
+func (cmd *configCommand) Run(p *program) error {
+	if cmd.Markdown {
+		return app.WriteReference(p.out)
 	}
+	c, unread := app.Load(p.environ)
 	w := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "SETTING\tVALUE\tORIGIN\tMEANING")
 	for _, s := range c.Settings() {
@@ -104,7 +107,11 @@ func (*configCommand) Run(p *program) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if err := c.Validate(); err != nil {
+	err := c.Validate()
+	if unread != nil {
+		return errors.Join(unread, err)
+	}
+	if err != nil {
 		fmt.Fprintf(p.out, "\nNot ready to serve:\n%v\n", err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package notifications
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -35,6 +36,10 @@ func (s *Service) HandleEvent(ctx context.Context, e Event) error {
 		n = &Notification{
 			ID: uuid.Must(uuid.NewV7()), EventID: e.ID, UserID: c.UserID, Kind: kind,
 			Title: title, Body: body, OrderID: c.OrderID, CreatedAt: now,
+		}
+		// Events may arrive out of order, and the inbox tells them as they happened.
+		if !e.Time.IsZero() && e.Time.Before(now) {
+			n.CreatedAt = e.Time.UTC().Truncate(time.Microsecond)
 		}
 	}
 	fresh, err := s.store.Accept(ctx, d, n)

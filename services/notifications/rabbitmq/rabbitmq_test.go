@@ -437,3 +437,27 @@ func TestDeadLettersNeedScopes(t *testing.T) {
 		t.Errorf("a reader's discard: %v", err)
 	}
 }
+
+// Events that overtake each other stand in the inbox as they happened.
+func TestInboxInTheOrderOfEvents(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 0, nil)
+	customer := uuid.Must(uuid.NewV7())
+	verified := time.Now().Add(-time.Minute).UTC().Truncate(time.Microsecond)
+	for kind, happened := range map[string]time.Time{
+		"users.password_changed": verified.Add(time.Second), "users.email_verified": verified, "users.registered": verified.Add(-time.Second),
+	} {
+		e := event(kind, map[string]any{"userId": customer})
+		if err := s.service.HandleEvent(s.ctx, notifications.Event{ID: e.ID, Type: e.Type, Time: happened, Data: e.Data}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q := notifications.InboxQuery{UserID: customer, Limit: 10}
+	found, err := s.store.Inboxes(t.Context(), []notifications.InboxQuery{q})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list := found[q]; len(list) != 2 || list[0].Kind != notifications.PasswordChanged || !list[1].CreatedAt.Equal(verified) {
+		t.Errorf("the inbox: %+v", list)
+	}
+}
