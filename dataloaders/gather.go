@@ -11,27 +11,86 @@ import (
 	"time"
 )
 
-// How a wave of look-ups is told to be complete. The executor runs the resolvers of a level as
-// goroutines, which end up waiting for loaders. Whoever gathers steps back until no other goroutine
-// of the process could run: then all that was to be asked has been asked. A fixed wait would be too
-// short for a long list on a busy machine, which then costs a call for every few items, and too
-// long for everything else. Where others always wait for a processor it is enough that nothing new
-// was asked for a number of pauses: each ends in the same queue as they wait in, and is longer there.
+// The look-ups of a response go in waves: a wave departs when all has been asked that can be asked
+// without an answer, and the next one waits until it has landed. So the number of calls follows from
+// the query and its data alone, not from how long each call takes.
+//
+// That nothing more will be asked is told by stepping back until no other goroutine of the process
+// could run: the executor runs resolvers as goroutines, which end up waiting for loaders. A fixed
+// wait would be too short for a long list on a busy machine, which then costs a call for every few
+// items, and too long for everything else. Where others always wait for a processor it is enough that
+// nothing new was asked for a number of pauses: each ends in the same queue as they wait in, and is
+// longer there.
 const (
 	steps     = 32                     // steps back at once; after these with a pause between
 	pause     = 100 * time.Microsecond // leaves the processor to others
 	quiet     = 20                     // pauses without anything new, where others wait
-	gatherFor = 500 * time.Millisecond // at most
+	gatherFor = 500 * time.Millisecond // at most, for a landing and for the wave
 )
 
-// A wave is what all loaders of a response have been asked, counted.
-type wave struct{ asked atomic.Int64 }
+// waves are those of one response.
+type waves struct {
+	asked  atomic.Int64 // keys, of all loaders
+	mu     sync.Mutex
+	next   *departure    // of the wave that gathers; nil for none
+	flying int           // fetches that have departed and not landed
+	landed chan struct{} // closed when none flies any more; nil when none does
+}
+
+// departure is when the fetches of a wave begin.
+type departure struct {
+	fetches int
+	gone    chan struct{}
+}
+
+// depart returns when the wave of a fetch departs; land has to follow. The first fetch of a wave
+// watches for all of them.
+func (w *waves) depart() {
+	w.mu.Lock()
+	d, first := w.next, w.next == nil
+	if first {
+		d = &departure{gone: make(chan struct{})}
+		w.next = d
+	}
+	d.fetches++
+	landed := w.landed
+	w.mu.Unlock()
+	if !first {
+		<-d.gone
+		return
+	}
+	if landed != nil {
+		select {
+		case <-landed:
+		case <-time.After(gatherFor):
+		}
+	}
+	w.settle()
+	w.mu.Lock()
+	w.next = nil
+	w.flying += d.fetches
+	if w.landed == nil {
+		w.landed = make(chan struct{})
+	}
+	w.mu.Unlock()
+	close(d.gone)
+}
+
+// land ends a fetch.
+func (w *waves) land() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.flying--; w.flying == 0 {
+		close(w.landed)
+		w.landed = nil
+	}
+}
 
 // stepping counts the goroutines of the process that are stepping back: they could always run.
 var stepping atomic.Int64
 
-// settle returns once all has been asked that can be asked without an answer.
-func (w *wave) settle() {
+// settle returns once nothing more is asked.
+func (w *waves) settle() {
 	goroutines := []metrics.Sample{{Name: "/sched/goroutines/runnable:goroutines"}, {Name: "/sched/goroutines/running:goroutines"}}
 	stepping.Add(1)
 	defer stepping.Add(-1)
@@ -61,15 +120,15 @@ func (w *wave) settle() {
 	}
 }
 
-// waveOf gives the wave of the response; a loader that is used outside of one has its own.
-func waveOf(ctx context.Context) *wave {
+// wavesOf gives the waves of the response; a loader that is used outside of one has its own.
+func wavesOf(ctx context.Context) *waves {
 	if l, ok := ctx.Value(contextKey{}).(*Loaders); ok {
-		return &l.wave
+		return &l.waves
 	}
-	return new(wave)
+	return new(waves)
 }
 
-// A gatherer joins the batches of one loader that come in while a wave settles into one fetch.
+// A gatherer joins the batches of one loader that come in before a wave departs into one fetch.
 type gatherer[K comparable, V any] struct {
 	fetch func(ctx context.Context, keys []K) (map[K]V, error)
 	mu    sync.Mutex
@@ -89,7 +148,7 @@ var errInterrupted = errors.New("dataloaders: the fetch was interrupted")
 
 // load gives what is found of the keys, and maybe more. The first of a gathering fetches for all.
 func (g *gatherer[K, V]) load(ctx context.Context, keys []K) (map[K]V, error) {
-	w := waveOf(ctx)
+	w := wavesOf(ctx)
 	w.asked.Add(int64(len(keys)))
 	g.mu.Lock()
 	if b := g.open; b != nil {
@@ -102,7 +161,8 @@ func (g *gatherer[K, V]) load(ctx context.Context, keys []K) (map[K]V, error) {
 	g.open = b
 	g.mu.Unlock()
 	defer close(b.done)
-	w.settle()
+	w.depart()
+	defer w.land()
 	g.mu.Lock()
 	g.open = nil
 	g.mu.Unlock()

@@ -30,7 +30,7 @@ type Loaders struct {
 	Payments      *Payments
 	Notifications *Notifications
 
-	wave wave
+	waves waves // in which all of them look up
 }
 
 // New makes the loaders of one response.

@@ -108,6 +108,7 @@ func (s *shop) Checkout(_ context.Context, userID uuid.UUID) (orders.Cart, error
 	if !ok {
 		return c, errs.New(errs.NotFound, "There is no such cart.")
 	}
+	c.Lines = slices.Clone(c.Lines)
 	for i, l := range c.Lines {
 		c.Lines[i].Available = s.stock[l.VariantID]
 	}
