@@ -7,8 +7,7 @@ help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 run: ## build and run everything here: servers, API and playground
-	@echo "building (the first time takes a minute or two)"
-	@go build -o bin/techmart ./cmd/techmart
+	@scripts/build.sh
 	@exec bin/techmart dev
 
 reset: ## delete the data of `make run` and of the test servers

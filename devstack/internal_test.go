@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 )
@@ -100,6 +101,38 @@ func TestExplain(t *testing.T) {
 		if err := explain(failed, output, "the.log"); !errors.Is(err, failed) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "the.log") {
 			t.Errorf("%q was explained as %q", output, err)
 		}
+	}
+}
+
+// A server that is deaf until it has come up does not hold up who has changed their mind.
+func TestAbandonedStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p, err := newPlace(t.Context(), Options{Dir: dir, CacheDir: filepath.Join(dir, "cache")}, func(string, ...any) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(p.unlock(), Reset(dir)); err != nil {
+			t.Error(err)
+		}
+	})
+	data, err := p.dir("deaf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pr, err := p.run(command{name: "deaf", signal: "TERM", dir: data, args: []string{"/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	began := time.Now()
+	if err := pr.await(ctx, func(context.Context) error { return errors.New("not up yet") }); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(began); took > stopTimeout/2 {
+		t.Errorf("it took %s", took)
 	}
 }
 

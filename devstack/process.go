@@ -27,6 +27,9 @@ const (
 	startTimeout = 60 * time.Second
 	// stopTimeout is how long a server may take to stop before it is killed.
 	stopTimeout = 15 * time.Second
+	// abandonTimeout is stopTimeout for a server that has not come up yet. Some
+	// do not listen until they have, and none has anything to lose.
+	abandonTimeout = time.Second
 )
 
 // command is a server to be run.
@@ -132,7 +135,9 @@ func (pr *process) await(ctx context.Context, check func(context.Context) error)
 			}
 		}
 		if failure != nil {
-			return errors.Join(failure, pr.stop(context.WithoutCancel(ctx)))
+			hasty, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
+			defer cancel()
+			return errors.Join(failure, pr.stop(hasty))
 		}
 	}
 }

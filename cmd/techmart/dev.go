@@ -26,11 +26,16 @@ func (d *devCommand) Run(ctx context.Context, p *program) (err error) {
 	ctx, cancel := withParent(ctx)
 	defer cancel()
 	say := &progress{out: p.out, began: time.Now()}
+	silent := context.AfterFunc(ctx, func() { say.line("stopping") })
+	defer silent()
+	// A wrong setting and a taken port are told before anything starts.
+	if err := d.check(p.environ); err != nil {
+		return err
+	}
 	c, err := app.Load(p.environ)
 	if err != nil {
 		return err
 	}
-	// The address first: a taken port is told before anything starts.
 	l, err := app.Listen(ctx, c.HTTPAddr)
 	if err != nil {
 		return err
@@ -42,14 +47,15 @@ func (d *devCommand) Run(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	defer func() {
-		say.line("stopping the servers")
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stackStop)
 		defer cancel()
 		err = errors.Join(err, stack.Close(closing))
 	}()
-	if err := d.configure(&c, stack, l.Addr().String()); err != nil {
+	kept, err := readSecrets(filepath.Join(d.Data, "secrets"))
+	if err != nil {
 		return err
 	}
+	configure(&c, stack, kept, l.Addr().String())
 	a, err := app.New(ctx, c, app.Options{Demo: app.DemoAccounts()})
 	if err != nil {
 		return err
@@ -67,12 +73,15 @@ func (d *devCommand) Run(ctx context.Context, p *program) (err error) {
 	return a.Run(ctx, app.Parts{API: l, Worker: true})
 }
 
+// check finds what is wrong with the settings, before there are servers.
+func (*devCommand) check(environ []string) error {
+	c, unread := app.Load(environ)
+	configure(&c, &devstack.Stack{PostgresURL: "postgres:", MongoURL: "mongodb:", RedisURL: "redis:", RabbitURL: "memory:"}, newSecrets(), "localhost")
+	return errors.Join(unread, c.Validate())
+}
+
 // configure fills in what the environment leaves open.
-func (d *devCommand) configure(c *app.Config, stack *devstack.Stack, address string) error {
-	secrets, err := readSecrets(filepath.Join(d.Data, "secrets"))
-	if err != nil {
-		return err
-	}
+func configure(c *app.Config, stack *devstack.Stack, kept secrets, address string) {
 	for _, s := range []struct {
 		field  *string
 		value  string
@@ -85,13 +94,12 @@ func (d *devCommand) configure(c *app.Config, stack *devstack.Stack, address str
 		{&c.MongoURL, stack.MongoURL, "dev"},
 		{&c.RedisURL, stack.RedisURL, "dev"},
 		{&c.RabbitURL, stack.RabbitURL, "dev"},
-		{&c.TokenKeys, secrets.TokenKeys, "secrets file"},
-		{&c.CursorSecret, secrets.CursorSecret, "secrets file"},
+		{&c.TokenKeys, kept.TokenKeys, "secrets file"},
+		{&c.CursorSecret, kept.CursorSecret, "secrets file"},
 	} {
 		c.Default(s.field, s.value, s.origin)
 	}
 	c.ShowBackendCalls = true
-	return nil
 }
 
 // progress shows what is being done, one line each. It may be called from many goroutines.

@@ -38,6 +38,8 @@ func TestCommands(t *testing.T) {
 		{"unknown setting", []string{"config"}, []string{"TECHMART_REDISURL=x"}, 1, "", "TECHMART_REDISURL is no setting"},
 		{"serve without servers", []string{"serve"}, nil, 1, "", "TECHMART_POSTGRES_URL is missing"},
 		{"worker without servers", []string{"worker"}, nil, 1, "", "TECHMART_TOKEN_KEYS"},
+		{"dev with wrong settings", []string{"dev"}, []string{"TECHMART_MODE=staging", "TECHMART_MAX_DEPTH=geheim", "TECHMART_LOG_LEVEL=loud"}, 1, "",
+			"TECHMART_MAX_DEPTH is not a whole number\n          TECHMART_LOG_LEVEL is debug, info, warn or error\n          TECHMART_MODE is production"},
 		{"replay of nothing", []string{"deadletters", "replay", "notifications.email"}, nil, 1, "", "give ids, or --all"},
 		{"discard of too much", []string{"deadletters", "discard", "notifications.email", "x", "--all"}, nil, 1, "", "give ids, or --all"},
 		{"import of a file that is not there", []string{"import", "products", "/nothing/here.csv"}, nil, 1, "", "no such file"},

@@ -35,8 +35,12 @@ func readSecrets(path string) (secrets, error) {
 	return s, nil
 }
 
+func newSecrets() secrets {
+	return secrets{TokenKeys: users.GenerateKey(), CursorSecret: rand.Text() + rand.Text()}
+}
+
 func makeSecrets(path string) (secrets, error) {
-	s := secrets{TokenKeys: users.GenerateKey(), CursorSecret: rand.Text() + rand.Text()}
+	s := newSecrets()
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return s, err
