@@ -121,14 +121,21 @@ func TestAbandonedStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pr, err := p.run(command{name: "deaf", signal: "TERM", dir: data, args: []string{"/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"}})
+	pr, err := p.run(command{name: "deaf", signal: "TERM", dir: data, args: []string{"/bin/sh", "-c", "trap '' TERM; : >deaf; while :; do sleep 1; done"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	began := time.Now()
-	if err := pr.await(ctx, func(context.Context) error { return errors.New("not up yet") }); !errors.Is(err, context.Canceled) {
+	defer cancel()
+	var began time.Time
+	err = pr.await(ctx, func(context.Context) error {
+		if _, err := os.Stat(filepath.Join(data, "deaf")); err == nil {
+			began = time.Now()
+			cancel()
+		}
+		return errors.New("not up yet")
+	})
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 	if took := time.Since(began); took > stopTimeout/2 {
