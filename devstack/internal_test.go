@@ -104,9 +104,9 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// A server that is deaf until it has come up does not hold up who has changed their mind.
-func TestAbandonedStart(t *testing.T) {
-	t.Parallel()
+// script runs a shell script as a server of a new stack, in a directory where it leaves the file "up".
+func script(t *testing.T, text string) (pr *process, p *place, up string) {
+	t.Helper()
 	dir := t.TempDir()
 	p, err := newPlace(t.Context(), Options{Dir: dir, CacheDir: filepath.Join(dir, "cache")}, func(string, ...any) {})
 	if err != nil {
@@ -117,19 +117,26 @@ func TestAbandonedStart(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	data, err := p.dir("deaf")
+	data, err := p.dir("script")
 	if err != nil {
 		t.Fatal(err)
 	}
-	pr, err := p.run(command{name: "deaf", signal: "TERM", dir: data, args: []string{"/bin/sh", "-c", "trap '' TERM; : >deaf; while :; do sleep 1; done"}})
+	pr, err = p.run(command{name: "script", signal: "TERM", dir: data, args: []string{"/bin/sh", "-c", text}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return pr, p, filepath.Join(data, "up")
+}
+
+// A server that is deaf until it has come up does not hold up who has changed their mind.
+func TestAbandonedStart(t *testing.T) {
+	t.Parallel()
+	pr, _, up := script(t, "trap '' TERM; : >up; while :; do sleep 1; done")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var began time.Time
-	err = pr.await(ctx, func(context.Context) error {
-		if _, err := os.Stat(filepath.Join(data, "deaf")); err == nil {
+	err := pr.await(ctx, func(context.Context) error {
+		if _, err := os.Stat(up); err == nil {
 			began = time.Now()
 			cancel()
 		}
@@ -137,6 +144,25 @@ func TestAbandonedStart(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
+	}
+	if took := time.Since(began); took > stopTimeout/2 {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// The last of the servers that stop removes what they share. One that had ended before does so, too.
+func TestStopAfterAnotherHasCleanedUp(t *testing.T) {
+	t.Parallel()
+	pr, p, up := script(t, ": >up; while :; do sleep 1; done")
+	if err := pr.await(t.Context(), func(context.Context) error { _, err := os.Stat(up); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(p.runtime); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := pr.stop(t.Context()); err != nil {
+		t.Error(err)
 	}
 	if took := time.Since(began); took > stopTimeout/2 {
 		t.Errorf("it took %s", took)

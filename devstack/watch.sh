@@ -8,7 +8,7 @@ exec 4<&0 </dev/null
 server=$!
 (
 	read -r _ <&4
-	: >"$TMPDIR/stopping"
+	(: >"$TMPDIR/stopping") # in a shell of its own, which ends where another watcher has removed the directory
 	kill -s "$signal" "$server"
 	sleep 12
 	kill -s KILL -- "-$$"

@@ -44,7 +44,11 @@ func teststack(ctx context.Context, args []string) error {
 	case len(args) == 1 && args[0] == "up":
 		return up(ctx)
 	case len(args) == 2 && args[0] == "reset":
-		return devstack.Reset(args[1])
+		if err := devstack.Reset(args[1]); err != nil {
+			return err
+		}
+		say("deleted the data in " + args[1])
+		return nil
 	}
 	return errors.New(usage)
 }
