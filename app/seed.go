@@ -45,7 +45,7 @@ func (a *App) Seed(ctx context.Context, scale int, progress func(line string)) e
 	}
 	s := a.Services
 	return seed.Load(ctx, seed.Deps{
-		Users: s.Users, Products: s.Products, Inventory: a.stores.catalogue, Stock: a.stores.catalogue,
+		Users: s.Users, Products: s.Products, Inventory: a.stores.catalogue, Stock: a.stores.catalogue, Indexes: a.stores.catalogue,
 		Orders: a.stores.orders, Payments: a.stores.payments,
 	}, seed.Options{Scale: scale, Terms: terms, Progress: func(p seed.Progress) {
 		progress(fmt.Sprintf("demo data: %s, %d of %d", p.Step, p.Done, p.Total))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -34,12 +35,19 @@ type StockImporter interface {
 	InsertStock(ctx context.Context, changes []products.SetOnHand) error
 }
 
+// IndexSuspender makes a load of many products fast.
+type IndexSuspender interface {
+	// SuspendIndexes drops indexes of products, and gives what builds them again, one by one.
+	SuspendIndexes(ctx context.Context) (resume []func(context.Context) error, err error)
+}
+
 // Deps is where the shop is loaded to. All of them are needed; schemas and indexes have to be there.
 type Deps struct {
 	Users     *users.Service
 	Products  *products.Service
 	Inventory products.InventoryStore
 	Stock     StockImporter
+	Indexes   IndexSuspender
 	Orders    OrderImporter
 	Payments  PaymentImporter
 }
@@ -58,7 +66,13 @@ type Options struct {
 	Progress func(Progress) // called from one goroutine; nil for none
 }
 
-const batchSize = 500
+const (
+	batchSize = 500
+	// catalogBatch is larger: the words of a batch are counted once, and most products share most of theirs.
+	catalogBatch = 2000
+	// patience is how long there may be no news while something goes on.
+	patience = 2 * time.Second
+)
 
 // Load fills an empty shop. It does nothing where a shop was loaded before, and carries on where a
 // loading was interrupted. Nobody else may write to the shop meanwhile.
@@ -89,6 +103,8 @@ type loader struct {
 	report func(Progress)
 	sold   map[uuid.UUID]int // pieces by product
 	hash   string            // of the one password
+
+	resumed bool // some of the products were there
 }
 
 // seeded reports whether the last of the accounts is there.
@@ -98,16 +114,32 @@ func (l *loader) seeded(ctx context.Context) (bool, error) {
 	return found[marker] != nil, err
 }
 
+// during does something, and says again and again how far the loading is while it goes on.
+func (l *loader) during(p Progress, do func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- do() }()
+	news := time.NewTicker(patience)
+	defer news.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-news.C:
+			l.report(p)
+		}
+	}
+}
+
 // each gives what a sequence yields to load in batches, and reports the progress.
-func each[T any](l *loader, step string, total int, list iter.Seq[T], load func([]T) error) error {
+func each[T any](l *loader, step string, total, size int, list iter.Seq[T], load func([]T) error) error {
 	done := 0
 	l.report(Progress{Step: step, Total: total})
-	batch := make([]T, 0, batchSize)
+	batch := make([]T, 0, size)
 	flush := func() error {
 		if len(batch) == 0 {
 			return nil
 		}
-		if err := load(batch); err != nil {
+		if err := l.during(Progress{Step: step, Done: done, Total: total}, func() error { return load(batch) }); err != nil {
 			return fmt.Errorf("%s: %w", step, err)
 		}
 		done += len(batch)
@@ -116,7 +148,7 @@ func each[T any](l *loader, step string, total int, list iter.Seq[T], load func(
 		return nil
 	}
 	for one := range list {
-		if batch = append(batch, one); len(batch) == batchSize {
+		if batch = append(batch, one); len(batch) == size {
 			if err := flush(); err != nil {
 				return err
 			}
@@ -131,7 +163,7 @@ func (l *loader) customers(ctx context.Context) error {
 	if l.hash, err = l.Users.HashPassword(ctx, Password); err != nil {
 		return err
 	}
-	return each(l, "customers", l.shop.Customers()-1, l.shop.People(), func(list []users.NewAccount) error {
+	return each(l, "customers", l.shop.Customers()-1, batchSize, l.shop.People(), func(list []users.NewAccount) error {
 		for i := range list {
 			list[i].PasswordHash = l.hash
 		}
@@ -142,7 +174,7 @@ func (l *loader) customers(ctx context.Context) error {
 
 // history loads orders and payments, and counts what was sold.
 func (l *loader) history(ctx context.Context) error {
-	return each(l, "orders", l.shop.Orders(), l.shop.History(), func(list []*Order) error {
+	return each(l, "orders", l.shop.Orders(), batchSize, l.shop.History(), func(list []*Order) error {
 		records, paid := make([]*orders.Record, 0, len(list)), make([]*payments.Record, 0, len(list))
 		for _, o := range list {
 			records = append(records, &o.Record)
@@ -157,7 +189,7 @@ func (l *loader) history(ctx context.Context) error {
 	})
 }
 
-// catalog loads the categories and the products.
+// catalog loads the categories, the products and their indexes.
 func (l *loader) catalog(ctx context.Context) error {
 	var tree []*products.Category
 	for c := range Categories() {
@@ -166,7 +198,30 @@ func (l *loader) catalog(ctx context.Context) error {
 	if _, err := l.Products.ImportCategories(ctx, tree); err != nil {
 		return err
 	}
-	return each(l, "products", l.shop.Products(), l.shop.Catalog(), func(list []*products.Product) error {
+	indexes, err := l.Indexes.SuspendIndexes(ctx)
+	if err != nil {
+		return err
+	}
+	err = l.products(ctx)
+	if ctx.Err() != nil {
+		return err
+	}
+	at := Progress{Step: "indexes of products", Total: len(indexes)}
+	for _, build := range indexes { // also where a part of the products is missing
+		l.report(at)
+		err = errors.Join(err, l.during(at, func() error { return build(ctx) }))
+		at.Done++
+	}
+	l.report(at)
+	if err != nil || !l.resumed {
+		return err
+	}
+	// The words of what was loaded last may not have been counted.
+	return l.during(at, func() error { return l.Products.RebuildSearch(ctx) })
+}
+
+func (l *loader) products(ctx context.Context) error {
+	return each(l, "products", l.shop.Products(), catalogBatch, l.shop.Catalog(), func(list []*products.Product) error {
 		for _, p := range list {
 			p.SoldCount = l.sold[p.ID]
 		}
@@ -178,6 +233,7 @@ func (l *loader) catalog(ctx context.Context) error {
 			if o.Err != nil {
 				return fmt.Errorf("%s: %w", list[i].Slug, o.Err)
 			}
+			l.resumed = l.resumed || !o.Created
 		}
 		return nil
 	})
@@ -188,7 +244,7 @@ func (l *loader) stock(ctx context.Context) error {
 	if err := l.Inventory.EnsureLocations(ctx, products.Locations); err != nil {
 		return err
 	}
-	return each(l, "stock", l.shop.Products(), counted(l.shop.Products()), func(numbers []int) error {
+	return each(l, "stock", l.shop.Products(), batchSize, counted(l.shop.Products()), func(numbers []int) error {
 		var changes []products.SetOnHand
 		for _, i := range numbers {
 			p := l.shop.Product(i)
@@ -209,7 +265,7 @@ func (l *loader) stock(ctx context.Context) error {
 
 // afterwards loads what needs products and stock: reservations of open orders, and reviews.
 func (l *loader) afterwards(ctx context.Context) error {
-	return each(l, "reservations and reviews", l.shop.Orders(), l.shop.History(), func(list []*Order) error {
+	return each(l, "reservations and reviews", l.shop.Orders(), batchSize, l.shop.History(), func(list []*Order) error {
 		var reviews []*products.Review
 		seen := map[[2]uuid.UUID]bool{}
 		for _, o := range list {

@@ -2,6 +2,7 @@ package seed_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"testing"
@@ -10,6 +11,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"github.com/techmart/techmart/devstack/stacktest"
 	"github.com/techmart/techmart/migrations"
@@ -63,6 +66,7 @@ type shop struct {
 	pool     *pgxpool.Pool
 	payments *payments.Service
 	catalog  products.CatalogStore
+	db       *mongo.Database
 }
 
 func setup(t *testing.T) shop {
@@ -95,10 +99,10 @@ func setup(t *testing.T) shop {
 	ordered := orderstore.New(pool, noJobs{})
 	return shop{
 		Deps: seed.Deps{
-			Users: people, Inventory: catalog, Stock: catalog, Orders: ordered, Payments: paid,
+			Users: people, Inventory: catalog, Stock: catalog, Indexes: catalog, Orders: ordered, Payments: paid,
 			Products: products.New(products.Deps{Catalog: catalog, Inventory: catalog, Reviews: catalog, Signals: noSignals{}, Currency: "EUR"}),
 		},
-		pool: pool, catalog: catalog,
+		pool: pool, catalog: catalog, db: db,
 		payments: payments.New(payments.Deps{Store: paid, Provider: sandbox.New(sandbox.Config{Books: paymentstore.NewSandboxBooks(pool)}), Log: slog.New(slog.DiscardHandler)}),
 	}
 }
@@ -110,6 +114,60 @@ func (s shop) count(t *testing.T, sql string) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// A loading that was cut off among the products is carried on: all words are known then, and all indexes are there.
+func TestLoadAfterACrash(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	indexes := func() int {
+		t.Helper()
+		list, err := s.db.Collection("products").Indexes().ListSpecifications(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	all := indexes()
+	ctx, kill := context.WithCancel(t.Context())
+	err := seed.Load(ctx, s.Deps, seed.Options{Terms: terms(), Progress: func(p seed.Progress) {
+		if p.Step == "products" && p.Done > 0 {
+			kill()
+		}
+	}})
+	if err == nil || indexes() == all {
+		t.Errorf("loaded to the end: %v", err)
+	}
+	if _, err := s.db.Collection("search_terms").DeleteMany(t.Context(), bson.M{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := seed.Load(t.Context(), s.Deps, seed.Options{Terms: terms()}); err != nil {
+		t.Fatal(err)
+	}
+	if n := indexes(); n != all {
+		t.Errorf("%d indexes; want %d", n, all)
+	}
+	before, err := s.catalog.LookUpWords(t.Context(), []string{"laptop", "wireless"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.catalog.RebuildWords(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	after, err := s.catalog.LookUpWords(t.Context(), []string{"laptop", "wireless"}, "")
+	if err != nil || len(after.Words) == 0 || !slices.Equal(words(before), words(after)) {
+		t.Errorf("words %v; counted anew %v, %v", before.Words, after.Words, err)
+	}
+}
+
+// words gives words with their counts, in order.
+func words(v products.Vocabulary) []string {
+	var list []string
+	for _, w := range v.Words {
+		list = append(list, fmt.Sprint(w.Text, w.Count))
+	}
+	slices.Sort(list)
+	return list
 }
 
 // TestLoad loads a shop into real servers, twice, and compares what the domains say of it.

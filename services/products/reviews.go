@@ -32,7 +32,7 @@ type Review struct {
 	Title      string
 	Body       string
 	CreatedAt  time.Time // of its present text
-	Unrated    uuid.UUID // set by each change, until the rating of the product follows; zero then
+	Unrated    uuid.UUID `json:"-"` // set by each change, until the rating of the product follows; zero then
 }
 
 // Key gives the review's position among the reviews of its product, newest first.

@@ -11,6 +11,33 @@ import (
 	"github.com/techmart/techmart/services/products"
 )
 
+// SuspendIndexes drops the indexes of products that only reads need, for a load of many: to build them at the end takes a
+// fraction of what it takes to keep them up to date. It gives what builds them again, one by one, which has to be
+// called; should the process die before, [Store.EnsureIndexes] does it. Until then lists are slow, and searches fail.
+func (s *Store) SuspendIndexes(ctx context.Context) (resume []func(context.Context) error, err error) {
+	there, err := s.products.Indexes().ListSpecifications(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("mongodb: indexes of products: %w", err)
+	}
+	for _, index := range there {
+		if index.Name == "_id_" || index.Unique != nil && *index.Unique {
+			continue
+		}
+		if err := s.products.Indexes().DropOne(ctx, index.Name); err != nil {
+			return nil, fmt.Errorf("mongodb: drop the index %s of products: %w", index.Name, err)
+		}
+	}
+	for _, index := range productReads() {
+		resume = append(resume, func(ctx context.Context) error {
+			if _, err := s.products.Indexes().CreateOne(ctx, index); err != nil {
+				return fmt.Errorf("mongodb: indexes of products: %w", err)
+			}
+			return nil
+		})
+	}
+	return resume, nil
+}
+
 // InsertStock adds the stock of variants that never had any, each with the first lines of its history:
 // what ImportOnHand does, but by plain inserts. Stock that is there already stays as it is.
 // It tells nobody, and leaves the availability of products alone.

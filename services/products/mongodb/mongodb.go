@@ -59,7 +59,7 @@ func (s *Store) EnsureIndexes(ctx context.Context) error {
 		collection *mongo.Collection
 		indexes    []mongo.IndexModel
 	}{
-		{s.products, productIndexes()},
+		{s.products, append(productKeys(), productReads()...)},
 		{s.categories, []mongo.IndexModel{
 			{Keys: bson.D{{Key: "slug", Value: 1}}, Options: options.Index().SetName("slug").SetUnique(true)},
 			{Keys: keys("parent", "position", "name", "_id"), Options: options.Index().SetName("parent_position")},
@@ -97,19 +97,21 @@ var sortFields = map[products.SortField]string{
 	products.ByUpdated:   "updated",
 }
 
-// productIndexes are for every sort: of all products of a status, and of those of a category; and
-// for each filter that can leave few of many. Every sort ends with the id.
-func productIndexes() []mongo.IndexModel {
+// productKeys are the indexes that keep values unique.
+func productKeys() []mongo.IndexModel {
 	unique := func(name, field string) mongo.IndexModel {
 		return mongo.IndexModel{Keys: keys(field), Options: options.Index().SetName(name).SetUnique(true)}
 	}
+	return []mongo.IndexModel{unique("slug", "slug"), unique("sku", "variants.sku"), unique("variant", "variants.id")}
+}
+
+// productReads are the indexes for every sort: of all products of a status, and of those of a category;
+// and for each filter that can leave few of many. Every sort ends with the id.
+func productReads() []mongo.IndexModel {
 	plain := func(name string, fields ...string) mongo.IndexModel {
 		return mongo.IndexModel{Keys: keys(fields...), Options: options.Index().SetName(name)}
 	}
 	list := []mongo.IndexModel{
-		unique("slug", "slug"),
-		unique("sku", "variants.sku"),
-		unique("variant", "variants.id"),
 		plain("vendor", "vendor", "status", "published", "_id"),
 		plain("tags", "tags", "status", "published", "_id"),
 		plain("attributes", "attributes.key", "attributes.value", "status"),
