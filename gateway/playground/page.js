@@ -1,8 +1,10 @@
 "use strict";
 
-const defaultQuery = `# Welcome to the TechMart graph. Ctrl-Space completes, Ctrl-Enter runs.
+const defaultQuery = `# Welcome to the TechMart graph.
+# Ctrl-Space completes, Ctrl-Enter runs.
 #
-# To sign in, run SignIn below, copy its accessToken into the Headers tab:
+# To sign in, run SignIn, and put its accessToken
+# into the Headers tab below:
 #   {"Authorization": "Bearer ..."}
 # Subscriptions take the same header.
 
@@ -12,7 +14,11 @@ query Products {
       title
       slug
       category { name }
-      variants(first: 1) { sku price { amount currencyCode } quantityAvailable }
+      variants(first: 1) {
+        sku
+        price { amount currencyCode }
+        quantityAvailable
+      }
     }
     pageInfo { hasNextPage endCursor }
     totalCount
@@ -20,8 +26,11 @@ query Products {
 }
 
 mutation SignIn {
-  sessionCreate(input: { email: "ada@techmart.example", password: "techmart-demo-2026" }) {
-    tokens { accessToken accessTokenExpiresAt refreshToken }
+  sessionCreate(input: {
+    email: "ada@techmart.example"
+    password: "techmart-demo-2026"
+  }) {
+    tokens { accessToken accessTokenExpiresAt }
     user { displayName roles }
     userErrors { code message field }
   }
@@ -31,8 +40,14 @@ query Me {
   me {
     displayName
     email
-    orders(first: 3) { nodes { number status total { amount currencyCode } } }
+    orders(first: 3) {
+      nodes { number status total { amount currencyCode } }
+    }
   }
+}
+
+subscription Orders {
+  orderUpdated { number status nextStatuses }
 }
 `;
 
