@@ -207,6 +207,19 @@ func (c Config) Settings() []Setting {
 	return list
 }
 
+// Environ gives, in the form of os.Environ, all settings that have other values than the defaults,
+// secrets included: another process with them runs against the same servers.
+func (c Config) Environ() []string {
+	var list []string
+	v := reflect.ValueOf(c)
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		if name := Prefix + f.Tag.Get("env"); c.origins[name] != "" {
+			list = append(list, name+"="+written(v.FieldByIndex(f.Index).Interface()))
+		}
+	}
+	return list
+}
+
 // written gives a value as it stands in the environment.
 func written(value any) string {
 	switch v := value.(type) {

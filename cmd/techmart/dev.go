@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -56,6 +57,11 @@ func (d *devCommand) Run(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	configure(&c, stack, kept, l.Addr().String())
+	environment := filepath.Join(d.Data, "env")
+	if err := writeEnvironment(environment, c.Environ()); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(environment)) }()
 	a, err := app.New(ctx, c, app.Options{Demo: app.DemoAccounts()})
 	if err != nil {
 		return err
@@ -69,7 +75,7 @@ func (d *devCommand) Run(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	say.line(fmt.Sprintf("ready after %.1f s", time.Since(say.began).Seconds()))
-	welcome(p.out, "http://"+l.Addr().String())
+	welcome(p.out, "http://"+l.Addr().String(), environment)
 	return a.Run(ctx, app.Parts{API: l, Worker: true})
 }
 
@@ -116,7 +122,7 @@ func (p *progress) line(text string) {
 }
 
 // welcome says where everything is.
-func welcome(out io.Writer, base string) {
+func welcome(out io.Writer, base, environment string) {
 	fmt.Fprintf(out, `
   TechMart is running. Ctrl-C stops it.
 
@@ -135,7 +141,24 @@ func welcome(out io.Writer, base string) {
 
     curl -s %[1]s/graphql -H 'Content-Type: application/json' -d '{"query":"{ products(first: 3) { nodes { title slug variants(first: 1) { sku price { amount currencyCode } } } totalCount } }"}'
 
-`, base)
+  other commands, in another terminal:
+
+    (. %[2]s && bin/techmart deadletters list)
+
+`, base, environment)
+}
+
+// writeEnvironment writes settings as a shell reads them.
+func writeEnvironment(path string, settings []string) error {
+	var b strings.Builder
+	for _, s := range settings {
+		name, value, _ := strings.Cut(s, "=")
+		fmt.Fprintf(&b, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+	}
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		return fmt.Errorf("settings for other commands: %w", err)
+	}
+	return nil
 }
 
 // parentCheck is how often the parent is looked for.

@@ -54,6 +54,7 @@ func run(ctx context.Context, args []string, p program) (code int) {
 	parser, err := kong.New(&c,
 		kong.Name("techmart"),
 		kong.Description("TechMart: the GraphQL backend of a shop. Settings come from TECHMART_* variables; `techmart config` lists them."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Writers(p.out, p.errors),
 		kong.Exit(func(code int) { panic(exitStatus(code)) }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&p),

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -82,7 +83,7 @@ func TestSecretsAreMadeOnce(t *testing.T) {
 func TestWelcome(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	welcome(&b, "http://127.0.0.1:8080")
+	welcome(&b, "http://127.0.0.1:8080", ".data/env")
 	for _, a := range app.DemoAccounts() {
 		if !strings.Contains(b.String(), a.Email) {
 			t.Errorf("no %s in %s", a.Email, b.String())
@@ -90,6 +91,35 @@ func TestWelcome(t *testing.T) {
 	}
 	if !strings.Contains(b.String(), "curl -s http://127.0.0.1:8080/graphql") {
 		t.Error("no first query")
+	}
+}
+
+// What make run writes for other commands is read back by a shell as it was.
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	given := []string{"TECHMART_MAIL_FROM=O'Hara's $HOME <shop@techmart.example>", "TECHMART_RETRY_DELAYS=1s,1m30s", "TECHMART_CAPTURE_NOW=true"}
+	c, err := app.Load(given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Default(&c.RedisURL, "redis://:geheim@127.0.0.1:1/0", "dev")
+	path := filepath.Join(t.TempDir(), "env")
+	if err := writeEnvironment(path, c.Environ()); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `. "$0" && env`, path)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, want := range append(given, "TECHMART_REDIS_URL=redis://:geheim@127.0.0.1:1/0") {
+		if !strings.Contains(string(out), want+"\n") {
+			t.Errorf("no %s in %s", want, out)
+		}
+	}
+	if n := strings.Count(string(out), app.Prefix); n != 4 {
+		t.Errorf("%d settings: %s", n, out)
 	}
 }
 
