@@ -85,7 +85,11 @@ func (s *seedCommand) Run(ctx context.Context, p *program) error {
 		if err := a.Migrate(ctx); err != nil {
 			return err
 		}
-		return a.Seed(ctx, s.Scale, func(line string) { fmt.Fprintln(p.errors, line) })
+		if err := a.Seed(ctx, s.Scale, func(line string) { fmt.Fprintln(p.errors, line) }); err != nil {
+			return err
+		}
+		fmt.Fprintln(p.out, "The shop has its demo data.")
+		return nil
 	})
 }
 
