@@ -1,6 +1,8 @@
 # What one does with this repository. `make` lists it.
 SHELL := /bin/bash -euo pipefail
 .DEFAULT_GOAL := help
+# Go's own place, where its installation puts it and not every PATH leads.
+export PATH := $(PATH):/usr/local/go/bin
 .PHONY: help run reset test test-fast generate bench lint cover
 
 help: ## show this list
