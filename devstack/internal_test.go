@@ -150,6 +150,17 @@ func TestAbandonedStart(t *testing.T) {
 	}
 }
 
+// A start that is given up is not a machine without PostgreSQL.
+func TestAbandonedSearch(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p := &place{cache: t.TempDir()}
+	if _, _, err := p.postgresBinaries(ctx, "1", func(string, ...any) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
 // The last of the servers that stop removes what they share. One that had ended before does so, too.
 func TestStopAfterAnotherHasCleanedUp(t *testing.T) {
 	t.Parallel()

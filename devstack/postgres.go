@@ -151,6 +151,9 @@ func (p *place) postgresBinaries(ctx context.Context, made string, say sayFunc) 
 			return dir, version, nil
 		}
 	}
+	if ctx.Err() != nil { // which may be why none could say its version
+		return "", "", ctx.Err()
+	}
 	if downloaded, _, _ := strings.Cut(postgresPackage, "."); made != "" && made != downloaded {
 		return "", "", fmt.Errorf("the data was made by PostgreSQL %s, which was not found: install that version, or delete the data (make reset)", made)
 	}
