@@ -1,0 +1,135 @@
+package app
+
+import (
+	"errors"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/techmart/techmart/migrations"
+	"github.com/techmart/techmart/services/money"
+	"github.com/techmart/techmart/services/users"
+)
+
+// Validate checks the whole configuration and reports every fault at once. Faults never quote a
+// secret.
+func (c Config) Validate() error {
+	f := faults{}
+	f.check(c.Mode == Production || c.Mode == Development, "MODE is production or development")
+	_, _, err := net.SplitHostPort(c.HTTPAddr)
+	f.check(err == nil, "HTTP_ADDR is host:port, such as 127.0.0.1:8080")
+	public, err := url.Parse(c.PublicURL)
+	f.check(err == nil && public.Host != "" && (public.Scheme == "http" || public.Scheme == "https"), "PUBLIC_URL is an http or https address")
+	for _, o := range c.AllowedOrigins {
+		u, err := url.Parse(o)
+		f.check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && u.Path == "" && !strings.Contains(o, "*"),
+			"ALLOWED_ORIGINS are origins such as https://shop.example, without a path or *")
+	}
+	_, err = c.proxies()
+	f.check(err == nil, "TRUSTED_PROXIES are networks such as 10.0.0.0/8")
+	for _, domain := range migrations.Domains {
+		f.check(c.postgresURL(domain) != "", "POSTGRES_URL is missing")
+	}
+	f.check(c.MongoURL != "", "MONGODB_URL is missing")
+	f.check(c.RedisURL != "", "REDIS_URL is missing")
+	f.check(c.RabbitURL != "", "RABBITMQ_URL is missing")
+	if c.Mode == Production {
+		f.check(!strings.HasPrefix(c.SMTPURL, "mailbox:"), "SMTP_URL is missing: mails are kept in a mailbox in development only")
+		f.check(!strings.HasPrefix(c.RabbitURL, "memory:"), "RABBITMQ_URL names a server in production: what is inside a process is lost with it")
+	}
+	_, err = c.keys()
+	f.check(err == nil, "TOKEN_KEYS are Ed25519 keys: "+reason(err)+"; make one with: openssl rand -base64 32")
+	f.check(len(c.CursorSecret) >= 32 && distinct(c.CursorSecret) >= 8,
+		"CURSOR_SECRET has 32 random characters or more; make one with: openssl rand -hex 32")
+	f.check(money.Currency(c.Currency).Known(), "CURRENCY is an ISO 4217 code that the shop knows, such as EUR")
+	for name, amount := range map[string]string{"SHIPPING_FEE": c.ShippingFee, "FREE_SHIPPING_FROM": c.FreeShippingFrom} {
+		m, err := money.Parse(amount, money.Currency(c.Currency))
+		f.check(err == nil && m.Amount >= 0, name+" is an amount in the shop's currency, such as 4.90")
+	}
+	f.check(c.TaxRatePercent >= 0 && c.TaxRatePercent < 100, "TAX_RATE_PERCENT is from 0 to 99")
+	for name, n := range map[string]int{
+		"MAX_COST": c.MaxCost, "MAX_DEPTH": c.MaxDepth, "MAX_ALIASES": c.MaxAliases, "MAX_ROOT_FIELDS": c.MaxRootFields,
+		"MAX_DIRECTIVES": c.MaxDirectives, "MAX_TOKENS": c.MaxTokens, "MAX_BODY_BYTES": int(c.MaxBodyBytes),
+		"POSTGRES_MAX_CONNS": int(c.PostgresMaxConns), "EMAIL_WORKERS": c.EmailWorkers, "EVENT_WORKERS": c.EventWorkers, "ORDER_WORKERS": c.OrderWorkers,
+	} {
+		f.check(n > 0, name+" is more than 0")
+	}
+	for name, d := range map[string]time.Duration{
+		"SHUTDOWN_GRACE": c.ShutdownGrace, "ACCESS_TTL": c.AccessTTL, "SESSION_IDLE": c.SessionIdle,
+		"OPERATION_TIMEOUT": c.OperationTimeout, "KEEP_ALIVE": c.KeepAlive, "PERSISTED_TTL": c.PersistedTTL,
+	} {
+		f.check(d > 0, name+" is a time such as 15s")
+	}
+	var level slog.Level
+	f.check(level.UnmarshalText([]byte(c.LogLevel)) == nil, "LOG_LEVEL is debug, info, warn or error")
+	f.check(c.LogFormat == "json" || c.LogFormat == "text", "LOG_FORMAT is json or text")
+	for _, name := range c.unread { // Load has told what is wrong with it
+		maps.DeleteFunc(f, func(fault string, _ bool) bool { return strings.HasPrefix(fault, name+" ") })
+	}
+	return f.err()
+}
+
+// faults gathers what is wrong, each once, sorted.
+type faults map[string]bool
+
+func (f faults) check(ok bool, sentence string) {
+	if !ok {
+		f[Prefix+sentence] = true
+	}
+}
+
+func (f faults) err() error {
+	var list []error
+	for _, sentence := range slices.Sorted(maps.Keys(f)) {
+		list = append(list, errors.New(sentence))
+	}
+	return errors.Join(list...)
+}
+
+func reason(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.TrimPrefix(err.Error(), "users: ")
+}
+
+func distinct(s string) int {
+	seen := map[rune]bool{}
+	for _, r := range s {
+		seen[r] = true
+	}
+	return len(seen)
+}
+
+func (c Config) proxies() ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, text := range c.TrustedProxies {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, p.Masked())
+	}
+	return list, nil
+}
+
+func (c Config) keys() (*users.KeySet, error) {
+	return users.NewKeySet(users.KeyConfig{Keys: c.TokenKeys, Issuer: c.TokenIssuer, Audience: c.TokenAudience})
+}
+
+// postgresURL gives the server of a domain.
+func (c Config) postgresURL(domain string) string {
+	own := map[string]string{
+		"users": c.UsersPostgresURL, "carts": c.CartsPostgresURL, "orders": c.OrdersPostgresURL,
+		"payments": c.PaymentsPostgresURL, "notifications": c.NotificationsPostgresURL,
+	}[domain]
+	if own != "" {
+		return own
+	}
+	return c.PostgresURL
+}
