@@ -27,6 +27,8 @@ func TestPagesKeepTheirBudgetOfCalls(t *testing.T) {
 			variants { sku price { amount } quantityAvailable } reviews(first: 5) { nodes { rating body } } rating { average } } }`, 5},
 		"search with facets": {s.anonymous(), `{ search(query: "nois cancelling hedphones", first: 20) { correctedQuery
 			products { nodes { title category { name } } } facets { key values { value label count } } } }`, 3},
+		"search for words that no product has all of": {s.anonymous(), `{ search(query: "laptop espresso", first: 20) {
+			products { nodes { title category { name } } } facets { key values { value label count } } } }`, 3},
 		"order history": {ada, `{ me { orders(first: 20) { nodes { number lines { title product { slug } } payment { status } } } } }`, 5},
 	} {
 		t.Run(name, func(t *testing.T) {

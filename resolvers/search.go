@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/techmart/techmart/dataloaders"
 	"github.com/techmart/techmart/graph/model"
 	"github.com/techmart/techmart/services/page"
 	"github.com/techmart/techmart/services/products"
@@ -31,6 +32,7 @@ func (q queryResolver) Search(ctx context.Context, query string, first *int, aft
 	keys := make(map[uuid.UUID]page.Key, len(found.Page.Items))
 	for _, h := range found.Page.Items {
 		keys[h.Product.ID] = h.Key()
+		dataloaders.For(ctx).Products.PrimeCategories(ctx, h.Categories...)
 	}
 	p := page.Map(found.Page, func(h products.Hit) *products.Product { return h.Product })
 	key := func(p *products.Product) page.Key { return keys[p.ID] }

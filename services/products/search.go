@@ -44,8 +44,9 @@ type Vocabulary struct {
 
 // Hit is a product that a search found.
 type Hit struct {
-	Product *Product
-	Score   float64 // how well it matches; larger is better
+	Product    *Product
+	Categories []*Category // the product's and those above it, in no order
+	Score      float64     // how well it matches; larger is better
 }
 
 // Key gives the position of a hit in the list of hits.

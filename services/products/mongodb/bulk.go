@@ -29,6 +29,8 @@ func (s *Store) SuspendIndexes(ctx context.Context) (resume []func(context.Conte
 	}
 	for _, index := range productReads() {
 		resume = append(resume, func(ctx context.Context) error {
+			ctx, cancel := unhurried(ctx)
+			defer cancel()
 			if _, err := s.products.Indexes().CreateOne(ctx, index); err != nil {
 				return fmt.Errorf("mongodb: indexes of products: %w", err)
 			}

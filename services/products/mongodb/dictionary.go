@@ -72,6 +72,8 @@ func (s *Store) countWords(ctx context.Context, changes map[string]int) error {
 
 // RebuildWords counts the words of all products anew.
 func (s *Store) RebuildWords(ctx context.Context) error {
+	ctx, cancel := unhurried(ctx)
+	defer cancel()
 	cursor, err := s.products.Aggregate(ctx, bson.A{
 		bson.D{{Key: "$match", Value: bson.D{{Key: "status", Value: products.Active}}}},
 		bson.D{{Key: "$unwind", Value: "$words"}},

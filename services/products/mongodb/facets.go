@@ -20,8 +20,9 @@ const maxAttributeFacets = 10
 
 type searchAnswer struct {
 	Hits []struct {
-		Score   float64       `bson:"score"`
-		Product []*productDoc `bson:"product"`
+		Score      float64        `bson:"score"`
+		Product    []*productDoc  `bson:"product"`
+		Categories []*categoryDoc `bson:"categories"`
 	} `bson:"hits"`
 	Total      []counted[int]         `bson:"total"`
 	Categories []countedCategory      `bson:"categories"`

@@ -55,6 +55,8 @@ func New(db *mongo.Database) *Store {
 // EnsureIndexes creates the indexes that are missing, and finishes a change of the category tree
 // that was cut off. It may run at every start, in several processes at a time.
 func (s *Store) EnsureIndexes(ctx context.Context) error {
+	ctx, cancel := unhurried(ctx)
+	defer cancel()
 	for _, c := range []struct {
 		collection *mongo.Collection
 		indexes    []mongo.IndexModel
@@ -85,6 +87,14 @@ func (s *Store) EnsureIndexes(ctx context.Context) error {
 		return err
 	}
 	return s.finishPending(ctx)
+}
+
+// maintenance bounds a command that reads a whole collection, such as the build of an index.
+const maintenance = time.Hour
+
+// unhurried gives maintenance its own deadline, in the place of the client's for an answer to people.
+func unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, maintenance)
 }
 
 // sortFields are the stored fields of the sorts.

@@ -63,9 +63,14 @@ func (s *Store) Search(ctx context.Context, q products.Query, f products.Filter,
 	}
 	a := &answers[0]
 	for _, h := range a.Hits {
-		if len(h.Product) == 1 { // else it was removed since
-			found.Hits = append(found.Hits, products.Hit{Product: h.Product[0].product(), Score: h.Score})
+		if len(h.Product) == 0 { // it was removed since
+			continue
 		}
+		hit := products.Hit{Product: h.Product[0].product(), Score: h.Score}
+		for _, c := range h.Categories {
+			hit.Categories = append(hit.Categories, c.category())
+		}
+		found.Hits = append(found.Hits, hit)
 	}
 	for _, n := range a.Total {
 		found.Total = n.Count
@@ -74,7 +79,7 @@ func (s *Store) Search(ctx context.Context, q products.Query, f products.Filter,
 	return found, nil
 }
 
-// hits gives the stages that choose the page and then fetch its products.
+// hits gives the stages that choose the page and then fetch its products and their categories.
 func (s *Store) hits(r page.Request) (bson.A, error) {
 	direction, beyond := -1, "$lt"
 	if r.Backward {
@@ -97,6 +102,9 @@ func (s *Store) hits(r page.Request) (bson.A, error) {
 		bson.D{{Key: "$lookup", Value: bson.D{
 			{Key: "from", Value: s.products.Name()}, {Key: "localField", Value: "_id"}, {Key: "foreignField", Value: "_id"}, {Key: "as", Value: "product"},
 			{Key: "pipeline", Value: bson.A{bson.D{{Key: "$project", Value: hidden}}}},
+		}}},
+		bson.D{{Key: "$lookup", Value: bson.D{
+			{Key: "from", Value: s.categories.Name()}, {Key: "localField", Value: "product.path"}, {Key: "foreignField", Value: "_id"}, {Key: "as", Value: "categories"},
 		}}},
 	), nil
 }
