@@ -43,6 +43,9 @@ type Limits struct {
 	RootFields int // of the operation, fragments included
 	Directives int // in the document
 	Tokens     int // of the document
+	Fragments  int // in the document
+	ListItems  int // of all lists in the variables, and in the document's arguments
+	Batch      int // operations of one request
 }
 
 // Authenticator tells who stands behind an access token. It fails with UNAUTHENTICATED for one that
@@ -74,6 +77,7 @@ type Deps struct {
 	Loaders       func(context.Context) context.Context // puts the loaders of one response into its context
 	Authenticator Authenticator
 	JWKS          func() []byte    // the JSON Web Key Set of the access tokens
+	Clients       Clients          // nil where there are no API clients
 	Persisted     Store            // nil keeps persisted queries in this process only
 	Checks        map[string]Check // by component
 	Registry      *prometheus.Registry

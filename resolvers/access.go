@@ -26,13 +26,13 @@ func authenticated(ctx context.Context, _ any, next graphql.Resolver) (any, erro
 // requiresScopes lets a viewer pass who holds every scope of one of the inner lists.
 func requiresScopes(ctx context.Context, _ any, next graphql.Resolver, scopes [][]string) (any, error) {
 	v := viewer.FromContext(ctx)
-	if err := v.RequireAccount(); err != nil {
-		return nil, err
-	}
 	for _, all := range scopes {
 		if canAll(v, all) {
 			return next(ctx)
 		}
+	}
+	if err := v.RequireAccount(); err != nil {
+		return nil, err
 	}
 	return nil, errs.New(errs.Forbidden, "Your account may not do this.")
 }

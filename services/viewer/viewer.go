@@ -28,12 +28,21 @@ const (
 	NotifyWrite    Scope = "notifications:write" // replay and discard dead letters
 )
 
+// Scopes are all of them.
+func Scopes() []Scope {
+	return []Scope{
+		CatalogWrite, InventoryRead, InventoryWrite, OrdersRead, OrdersWrite, PaymentsRead, PaymentsWrite,
+		UsersRead, UsersWrite, NotifyRead, NotifyWrite,
+	}
+}
+
 // Viewer is who asks. The zero value is an anonymous visitor.
 type Viewer struct {
 	UserID    uuid.UUID // zero for an anonymous visitor
 	SessionID uuid.UUID // the session of the access token
-	Scopes    []Scope
-	System    bool // the program itself: jobs, consumers, seeds; may do everything
+	ClientID  uuid.UUID // the API client that the request came through; zero where it has no key
+	Scopes    []Scope   // of the account; those of the API client where there is no account
+	System    bool      // the program itself: jobs, consumers, seeds; may do everything
 }
 
 // System is the program acting for itself.
@@ -59,15 +68,16 @@ func (v Viewer) RequireAccount() error {
 	return nil
 }
 
-// Require fails with UNAUTHENTICATED or FORBIDDEN when the viewer lacks the scope.
+// Require fails with UNAUTHENTICATED or FORBIDDEN when the viewer lacks the scope. An API client
+// that holds it needs no account.
 func (v Viewer) Require(s Scope) error {
+	if v.Can(s) {
+		return nil
+	}
 	if err := v.RequireAccount(); err != nil {
 		return err
 	}
-	if !v.Can(s) {
-		return errs.Newf(errs.Forbidden, "This needs the scope %s.", s)
-	}
-	return nil
+	return errs.Newf(errs.Forbidden, "This needs the scope %s.", s)
 }
 
 type contextKey struct{}

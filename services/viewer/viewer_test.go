@@ -15,12 +15,16 @@ func TestWhoMayDoWhat(t *testing.T) {
 	ada, bob := uuid.New(), uuid.New()
 	customer := viewer.Viewer{UserID: ada}
 	support := viewer.Viewer{UserID: bob, Scopes: []viewer.Scope{viewer.OrdersRead}}
+	apiClient := viewer.Viewer{ClientID: uuid.New(), Scopes: []viewer.Scope{viewer.OrdersRead}}
 	tests := map[string]struct {
 		got, want any
 	}{
 		"anonymous needs an account":  {errs.CodeOf(viewer.Viewer{}.Require(viewer.OrdersRead)), errs.Unauthenticated},
 		"a customer lacks scopes":     {errs.CodeOf(customer.Require(viewer.OrdersRead)), errs.Forbidden},
 		"support has its scope":       {support.Require(viewer.OrdersRead), nil},
+		"an API client has its scope": {apiClient.Require(viewer.OrdersRead), nil},
+		"and no other one":            {errs.CodeOf(apiClient.Require(viewer.OrdersWrite)), errs.Unauthenticated},
+		"and is no account":           {errs.CodeOf(apiClient.RequireAccount()), errs.Unauthenticated},
 		"the program may do all":      {viewer.System.Require(viewer.UsersWrite), nil},
 		"one's own":                   {customer.IsOrCan(ada, viewer.OrdersRead), true},
 		"somebody else's":             {customer.IsOrCan(bob, viewer.OrdersRead), false},
