@@ -191,6 +191,7 @@ func (k *KeySet) Verify(token string, now time.Time) (viewer.Viewer, error) {
 	if v.SessionID, err = uuid.Parse(c.SessionID); err != nil || v.SessionID == uuid.Nil {
 		return viewer.Viewer{}, errors.New("users: access token: sid is no id")
 	}
+	v.ExpiresAt = c.ExpiresAt.Time
 	for _, s := range strings.Fields(c.Scope) {
 		v.Scopes = append(v.Scopes, viewer.Scope(s))
 	}

@@ -4,6 +4,7 @@ package viewer
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -43,6 +44,7 @@ type Viewer struct {
 	ClientID  uuid.UUID // the API client that the request came through; zero where it has no key
 	Scopes    []Scope   // of the account; those of the API client where there is no account
 	System    bool      // the program itself: jobs, consumers, seeds; may do everything
+	ExpiresAt time.Time // when the access token ends; zero where there is none
 }
 
 // System is the program acting for itself.
