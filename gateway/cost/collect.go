@@ -5,30 +5,39 @@ import "github.com/vektah/gqlparser/v2/ast"
 // collector groups the fields that an object answers by response key, fragments included, as the
 // executor does.
 type collector struct {
-	e      *estimate
+	p      *planner
 	object *ast.Definition
 	groups [][]*ast.Field
 	byKey  map[string]int
 	seen   map[string]bool // fragments
 }
 
+// collect groups the fields of the selections that an object answers.
+func (p *planner) collect(object *ast.Definition, sets []ast.SelectionSet) [][]*ast.Field {
+	c := collector{p: p, object: object, byKey: make(map[string]int)}
+	for _, set := range sets {
+		c.collect(set)
+	}
+	return c.groups
+}
+
 func (c *collector) collect(set ast.SelectionSet) {
 	for _, s := range set {
-		if c.e.visits++; c.e.visits > maxVisits {
+		if c.p.visits++; c.p.visits > maxVisits {
 			return
 		}
 		switch s := s.(type) {
 		case *ast.Field:
-			if s.Definition != nil && c.e.included(s.Directives) {
+			if s.Definition != nil && c.p.included(s.Directives) {
 				c.add(s)
 			}
 		case *ast.InlineFragment:
-			if c.applies(s.TypeCondition) && c.e.included(s.Directives) {
+			if c.applies(s.TypeCondition) && c.p.included(s.Directives) {
 				c.collect(s.SelectionSet)
 			}
 		case *ast.FragmentSpread:
-			def := c.e.doc.Fragments.ForName(s.Name)
-			if def == nil || c.seen[s.Name] || !c.applies(def.TypeCondition) || !c.e.included(s.Directives) {
+			def := c.p.doc.Fragments.ForName(s.Name)
+			if def == nil || c.seen[s.Name] || !c.applies(def.TypeCondition) || !c.p.included(s.Directives) {
 				continue
 			}
 			if c.seen == nil {
@@ -59,11 +68,11 @@ func (c *collector) applies(condition string) bool {
 	if condition == "" || condition == c.object.Name {
 		return true
 	}
-	def := c.e.a.schema.Types[condition]
+	def := c.p.a.schema.Types[condition]
 	if def == nil {
 		return false
 	}
-	for _, possible := range c.e.a.schema.GetPossibleTypes(def) {
+	for _, possible := range c.p.a.schema.GetPossibleTypes(def) {
 		if possible.Name == c.object.Name {
 			return true
 		}
@@ -72,20 +81,29 @@ func (c *collector) applies(condition string) bool {
 }
 
 // included reads @skip and @include with the variables of the request.
-func (e *estimate) included(list ast.DirectiveList) bool {
-	return !e.says(list, "skip", true) && !e.says(list, "include", false)
+func (p *planner) included(list ast.DirectiveList) bool {
+	return !p.says(list, "skip", true) && !p.says(list, "include", false)
 }
 
-func (e *estimate) says(list ast.DirectiveList, name string, want bool) bool {
+func (p *planner) says(list ast.DirectiveList, name string, want bool) bool {
+	cond := condition(list, name)
+	if cond == nil {
+		return false
+	}
+	v, err := cond.Value(p.variables)
+	is, ok := v.(bool)
+	return err == nil && ok && is == want
+}
+
+// condition gives the "if" of @skip or @include, nil where there is none.
+func condition(list ast.DirectiveList, name string) *ast.Value {
 	d := list.ForName(name)
 	if d == nil {
-		return false
+		return nil
 	}
 	arg := d.Arguments.ForName("if")
 	if arg == nil {
-		return false
+		return nil
 	}
-	v, err := arg.Value.Value(e.variables)
-	is, ok := v.(bool)
-	return err == nil && ok && is == want
+	return arg.Value
 }
