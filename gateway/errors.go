@@ -62,6 +62,9 @@ func (g *Gateway) present(ctx context.Context, err error) *gqlerror.Error {
 		}
 	case out.Extensions["code"] != nil: // parsing, validation, limits
 		shown.Message, shown.Extensions = g.withoutHints(out.Message), out.Extensions
+	case out.Unwrap() != nil && out.Unwrap().Error() == errNoIntrospection:
+		shown.Message = "The schema is not shown here."
+		shown.Extensions = map[string]any{"code": codeIntrospection}
 	case argumentsFailed(ctx):
 		shown.Message = out.Message
 		shown.Extensions = map[string]any{"code": string(errs.BadInput)}

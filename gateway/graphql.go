@@ -61,54 +61,25 @@ type extension struct{}
 // Validate has nothing to check.
 func (extension) Validate(graphql.ExecutableSchema) error { return nil }
 
-// introspection shows the schema to everybody in development, and to staff in production.
+// introspection shows the schema to everybody in development, and to staff in production. To others
+// the executor answers each of its fields with null and errNoIntrospection; the rest of the operation
+// runs.
 type introspection struct {
 	extension
 	production bool
 }
 
+// errNoIntrospection is what the executor says of a field of introspection that is not shown.
+const errNoIntrospection = "introspection disabled"
+
 // ExtensionName names the extension.
 func (introspection) ExtensionName() string { return "Introspection" }
 
-// MutateOperationContext opens introspection, or refuses an operation that asks for it.
+// MutateOperationContext opens introspection, which the executor keeps closed.
 func (i introspection) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
-	if v := viewer.FromContext(ctx); !i.production || v.System || len(v.Scopes) > 0 {
-		op.DisableIntrospection = false
-		return nil
-	}
-	if introspects(op.Operation.SelectionSet, op.Doc.Fragments, nil) {
-		return coded(codeIntrospection, "The schema is not shown here.")
-	}
+	v := viewer.FromContext(ctx)
+	op.DisableIntrospection = i.production && !v.System && len(v.Scopes) == 0
 	return nil
-}
-
-// introspects tells whether root selections ask for __schema or __type.
-func introspects(set ast.SelectionSet, fragments ast.FragmentDefinitionList, seen map[string]bool) bool {
-	for _, s := range set {
-		switch s := s.(type) {
-		case *ast.Field:
-			if s.Name == "__schema" || s.Name == "__type" {
-				return true
-			}
-		case *ast.InlineFragment:
-			if introspects(s.SelectionSet, fragments, seen) {
-				return true
-			}
-		case *ast.FragmentSpread:
-			def := fragments.ForName(s.Name)
-			if def == nil || seen[s.Name] {
-				continue
-			}
-			if seen == nil {
-				seen = make(map[string]bool)
-			}
-			seen[s.Name] = true
-			if introspects(def.SelectionSet, fragments, seen) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // costLimit refuses an operation that would cost too much, and shows the estimate of others.
