@@ -3,7 +3,7 @@ SHELL := /bin/bash -euo pipefail
 .DEFAULT_GOAL := help
 # Go's own place, where its installation puts it and not every PATH leads.
 export PATH := $(PATH):/usr/local/go/bin
-.PHONY: help run reset test test-fast generate bench lint cover
+.PHONY: help run reset test test-fast fuzz generate bench lint cover
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -20,6 +20,9 @@ test: ## all checks and tests, on real servers, with coverage
 
 test-fast: ## the tests that need no server, in seconds
 	@scripts/test-fast.sh
+
+fuzz: ## run every fuzz target for a minute each
+	@scripts/fuzz.sh 60
 
 generate: ## generate code anew
 	go generate ./...

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All checks and tests, as CI runs them: on real servers of their own, with the
-# race detector, and with the coverage of hand-written code.
+# race detector, and with the coverage of hand-written code. Every fuzz target
+# runs for some seconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 minimum=80
@@ -14,4 +15,5 @@ packages=$(go list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./... | gre
 go run ./devstack/cmd/teststack run -- \
 	go test -race -vet=off -p 2 -timeout 15m -covermode=atomic -coverpkg="$packages" -coverprofile=coverage.out ./... 2>&1 |
 	sed -E '/^\t.*\tcoverage: 0\.0%/d; s/\tcoverage: .*$//'
+scripts/fuzz.sh 5
 scripts/coverage.sh coverage.out "$minimum"
