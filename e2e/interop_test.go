@@ -1,0 +1,180 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/techmart/techmart/app"
+	"github.com/techmart/techmart/services/users"
+)
+
+const (
+	// interopDir holds what the public has written, as npm packages, and the scripts that use it.
+	interopDir = "interop"
+	// installTimeout bounds the download of the packages, scriptTimeout the run of one script.
+	installTimeout = 3 * time.Minute
+	scriptTimeout  = time.Minute
+)
+
+// interopShop is what a script gets to know of the shop.
+type interopShop struct {
+	URL           string         `json:"url"`
+	Introspection bool           `json:"introspection"` // whether the public has it
+	Customer      interopAccount `json:"customer"`
+	Product       interopProduct `json:"product"`
+}
+
+type interopAccount struct {
+	ID       string `json:"id"`
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
+type interopProduct struct {
+	ID        string `json:"id"`
+	Slug      string `json:"slug"`
+	VariantID string `json:"variantId"`
+}
+
+// Clients and audits that others have written work with the shop, as the public meets it in
+// production. The audit of the protocol also runs as in development, where introspection is on.
+func TestInterop(t *testing.T) {
+	t.Parallel()
+	installClients(t)
+	production, development := modes(t)
+	var stock []stocked
+	for _, title := range []string{"Fjord Camera", "Fjord Lens", "Fjord Tripod"} {
+		stock = append(stock, development.product(title, "100.00", 1000))
+	}
+	scripts, err := filepath.Glob(filepath.Join(interopDir, "*.test.mjs"))
+	if err != nil || len(scripts) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	run := func(name, script string, s *shop, introspection bool) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s.within(t).script(script, introspection, stock[0])
+		})
+	}
+	run("audit in development", "audit.test.mjs", development, true)
+	for _, script := range scripts {
+		run(filepath.Base(script), filepath.Base(script), production, false)
+	}
+}
+
+// modes is two processes on the same stores: one answers as in production, the other answers as in
+// development and works too.
+func modes(t *testing.T) (production, development *shop) {
+	t.Helper()
+	c := config(t)
+	development = open(t, c)
+	if err := development.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	development.run(true)
+	c.Mode, c.SMTPURL = app.Production, "smtp://127.0.0.1:25" // it has no worker, so it sends no mail
+	production = open(t, c)
+	production.run(false)
+	return production, development
+}
+
+// installClients puts the packages of the lock file in their place, once for each version of it.
+func installClients(t *testing.T) {
+	t.Helper()
+	lock, err := os.Open(filepath.Join(interopDir, "package-lock.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close() // and with it ends the lock
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	var want bytes.Buffer
+	if _, err := want.ReadFrom(lock); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(want.Bytes())
+	stamp, mark := filepath.Join(interopDir, "node_modules", ".techmart"), hex.EncodeToString(sum[:])
+	if have, err := os.ReadFile(stamp); err == nil && string(have) == mark {
+		return
+	}
+	if out, err := node(t, installTimeout, nil, "npm", "ci", "--prefer-offline", "--loglevel=error"); err != nil {
+		t.Fatalf("the public GraphQL clients cannot be installed from the npm registry; check that npm is there and reaches it: %v\n%s", err, out)
+	}
+	if err := os.WriteFile(stamp, []byte(mark), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// node runs a program among the scripts, and all that it starts, for so long at most.
+func node(t *testing.T, timeout time.Duration, environ []string, name string, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = interopDir
+	cmd.Env = append(os.Environ(), environ...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("%s was stopped after %v: %w", name, timeout, err)
+	}
+	return string(out), err
+}
+
+// summary is a line at the end of what node's test runner says.
+var summary = regexp.MustCompile(`(?m)^# (tests|pass|fail|cancelled|skipped|todo) (\d+)$`)
+
+// script runs one script with an account of its own. All of its tests run, and all pass.
+func (s *shop) script(name string, introspection bool, product stocked) {
+	s.t.Helper()
+	account := s.account(users.Customer)
+	var slug struct{ Product struct{ Slug string } }
+	s.anonymous().must(&slug, `query($id: ID!) { product(id: $id) { slug } }`, vars{"id": product.productID})
+	text, err := json.Marshal(interopShop{
+		URL: s.url + "/graphql", Introspection: introspection, Customer: account,
+		Product: interopProduct{product.productID, slug.Product.Slug, product.variantID},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	limit := strconv.FormatInt((scriptTimeout / 2).Milliseconds(), 10)
+	out, err := node(s.t, scriptTimeout, []string{"SHOP=" + string(text), "NODE_ENV=production"},
+		"node", "--test", "--test-reporter=tap", "--test-timeout="+limit, name)
+	count := make(map[string]string)
+	for _, line := range summary.FindAllStringSubmatch(out, -1) {
+		count[line[1]] = line[2]
+	}
+	if err != nil || count["pass"] != count["tests"] || count["tests"] == "0" || count["tests"] == "" {
+		s.t.Errorf("%s: %v\n%s", name, err, out)
+		return
+	}
+	s.t.Logf("%s: %s tests pass", name, count["pass"])
+}
+
+// account is a new account of the role, whose address is verified.
+func (s *shop) account(role users.Role) interopAccount {
+	s.t.Helper()
+	email := fmt.Sprintf("interop-%d@example.com", time.Now().UnixNano())
+	u, err := s.Services.Users.CreateAccount(s.t.Context(), users.NewAccount{
+		Email: email, DisplayName: "Interop", Password: password, Roles: []users.Role{role}, Verified: true,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return interopAccount{u.ID.String(), email, password}
+}
