@@ -145,13 +145,11 @@ func (c Config) terms() (orders.Config, error) {
 // newGateway puts the edge before the domains.
 func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 	c, s := a.config, a.Services
-	schema := generated.NewExecutableSchema(generated.Config{
-		Resolvers: &resolvers.Resolver{
-			Users: s.Users, Products: s.Products, Carts: s.Carts, Orders: s.Orders, Payments: s.Payments, Notifications: s.Notifications,
-			Cursors: page.NewCursors([]byte(c.CursorSecret)), Currency: money.Currency(c.Currency),
-		},
-		Directives: resolvers.Directives(),
-	})
+	root := &resolvers.Resolver{
+		Users: s.Users, Products: s.Products, Carts: s.Carts, Orders: s.Orders, Payments: s.Payments, Notifications: s.Notifications,
+		Cursors: page.NewCursors([]byte(c.CursorSecret)), Currency: money.Currency(c.Currency),
+	}
+	schema := generated.NewExecutableSchema(generated.Config{Resolvers: root, Directives: resolvers.Directives()})
 	proxies, err := c.proxies()
 	if err != nil {
 		return nil, err
@@ -164,7 +162,7 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 	if a.stores.mailbox != nil && c.Mode == Development {
 		deps.Mailbox = mailbox.NewHandler("/dev/mailbox", a.stores.mailbox, a.log)
 	}
-	return gateway.New(gateway.Config{
+	edge, err := gateway.New(gateway.Config{
 		Production: c.Mode == Production, AllowedOrigins: c.AllowedOrigins, TrustedProxies: proxies,
 		MaxBodyBytes: c.MaxBodyBytes, OperationTimeout: c.OperationTimeout,
 		Limits: gateway.Limits{
@@ -173,6 +171,11 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 		},
 		ShowBackendCalls: c.ShowBackendCalls, KeepAlive: c.KeepAlive, InitTimeout: connectionInit, PersistedTTL: c.PersistedTTL,
 	}, deps)
+	if err != nil {
+		return nil, err
+	}
+	root.Costs = edge // which needs the schema first
+	return edge, nil
 }
 
 // connectionInit bounds the wait for a WebSocket's first message.

@@ -26,6 +26,7 @@ type Resolver struct {
 	Notifications *notifications.Service
 	Cursors       *page.Cursors
 	Currency      money.Currency // of the shop: filters by price are in it
+	Costs         QueryCosts
 
 	nodesOnce sync.Once
 	nodes     map[string]nodeFunc

@@ -253,43 +253,48 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		AddressCreate                func(childComplexity int, input model.AddressCreateInput) int
-		AddressDelete                func(childComplexity int, input model.AddressDeleteInput) int
-		AddressUpdate                func(childComplexity int, input model.AddressUpdateInput) int
-		CartLinesAdd                 func(childComplexity int, input model.CartLinesAddInput) int
-		CartLinesRemove              func(childComplexity int, input model.CartLinesRemoveInput) int
-		CartLinesUpdate              func(childComplexity int, input model.CartLinesUpdateInput) int
-		CartMerge                    func(childComplexity int, input model.CartMergeInput) int
-		CategoryCreate               func(childComplexity int, input model.CategoryCreateInput) int
-		CategoryDelete               func(childComplexity int, input model.CategoryDeleteInput) int
-		CategoryUpdate               func(childComplexity int, input model.CategoryUpdateInput) int
-		InventoryAdjust              func(childComplexity int, input model.InventoryAdjustInput) int
-		NotificationsMarkRead        func(childComplexity int, input model.NotificationsMarkReadInput) int
-		OrderCancel                  func(childComplexity int, input model.OrderCancelInput) int
-		OrderDeliver                 func(childComplexity int, input model.OrderDeliverInput) int
-		OrderFulfill                 func(childComplexity int, input model.OrderFulfillInput) int
-		OrderNoteAdd                 func(childComplexity int, input model.OrderNoteAddInput) int
-		OrderPlace                   func(childComplexity int, input model.OrderPlaceInput) int
-		PaymentCapture               func(childComplexity int, input model.PaymentCaptureInput) int
-		PaymentRefund                func(childComplexity int, input model.PaymentRefundInput) int
-		PaymentVoid                  func(childComplexity int, input model.PaymentVoidInput) int
-		ProductArchive               func(childComplexity int, input model.ProductArchiveInput) int
-		ProductCreate                func(childComplexity int, input model.ProductCreateInput) int
-		ProductUpdate                func(childComplexity int, input model.ProductUpdateInput) int
-		ReviewCreate                 func(childComplexity int, input model.ReviewCreateInput) int
-		ReviewDelete                 func(childComplexity int, input model.ReviewDeleteInput) int
-		SessionCreate                func(childComplexity int, input model.SessionCreateInput) int
-		SessionRefresh               func(childComplexity int, input model.SessionRefreshInput) int
-		SessionRevoke                func(childComplexity int, input model.SessionRevokeInput) int
-		SessionRevokeAll             func(childComplexity int, input model.SessionRevokeAllInput) int
-		UserChangePassword           func(childComplexity int, input model.UserChangePasswordInput) int
-		UserRegister                 func(childComplexity int, input model.UserRegisterInput) int
-		UserRequestEmailVerification func(childComplexity int, input model.UserRequestEmailVerificationInput) int
-		UserRequestPasswordReset     func(childComplexity int, input model.UserRequestPasswordResetInput) int
-		UserResetPassword            func(childComplexity int, input model.UserResetPasswordInput) int
-		UserSetRoles                 func(childComplexity int, input model.UserSetRolesInput) int
-		UserUpdate                   func(childComplexity int, input model.UserUpdateInput) int
-		UserVerifyEmail              func(childComplexity int, input model.UserVerifyEmailInput) int
+		AddressCreate                  func(childComplexity int, input model.AddressCreateInput) int
+		AddressDelete                  func(childComplexity int, input model.AddressDeleteInput) int
+		AddressUpdate                  func(childComplexity int, input model.AddressUpdateInput) int
+		CartLinesAdd                   func(childComplexity int, input model.CartLinesAddInput) int
+		CartLinesRemove                func(childComplexity int, input model.CartLinesRemoveInput) int
+		CartLinesUpdate                func(childComplexity int, input model.CartLinesUpdateInput) int
+		CartMerge                      func(childComplexity int, input model.CartMergeInput) int
+		CategoryCreate                 func(childComplexity int, input model.CategoryCreateInput) int
+		CategoryDelete                 func(childComplexity int, input model.CategoryDeleteInput) int
+		CategoryUpdate                 func(childComplexity int, input model.CategoryUpdateInput) int
+		InventoryAdjust                func(childComplexity int, input model.InventoryAdjustInput) int
+		NotificationsMarkRead          func(childComplexity int, input model.NotificationsMarkReadInput) int
+		OrderCancel                    func(childComplexity int, input model.OrderCancelInput) int
+		OrderDeliver                   func(childComplexity int, input model.OrderDeliverInput) int
+		OrderFulfill                   func(childComplexity int, input model.OrderFulfillInput) int
+		OrderNoteAdd                   func(childComplexity int, input model.OrderNoteAddInput) int
+		OrderPlace                     func(childComplexity int, input model.OrderPlaceInput) int
+		PaymentCapture                 func(childComplexity int, input model.PaymentCaptureInput) int
+		PaymentRefund                  func(childComplexity int, input model.PaymentRefundInput) int
+		PaymentVoid                    func(childComplexity int, input model.PaymentVoidInput) int
+		ProductArchive                 func(childComplexity int, input model.ProductArchiveInput) int
+		ProductCreate                  func(childComplexity int, input model.ProductCreateInput) int
+		ProductUpdate                  func(childComplexity int, input model.ProductUpdateInput) int
+		ReviewCreate                   func(childComplexity int, input model.ReviewCreateInput) int
+		ReviewDelete                   func(childComplexity int, input model.ReviewDeleteInput) int
+		SecondFactorConfirm            func(childComplexity int, input model.SecondFactorConfirmInput) int
+		SecondFactorDisable            func(childComplexity int, input model.SecondFactorDisableInput) int
+		SecondFactorEnroll             func(childComplexity int, input model.SecondFactorEnrollInput) int
+		SecondFactorRenewRecoveryCodes func(childComplexity int, input model.SecondFactorRenewRecoveryCodesInput) int
+		SessionConfirm                 func(childComplexity int, input model.SessionConfirmInput) int
+		SessionCreate                  func(childComplexity int, input model.SessionCreateInput) int
+		SessionRefresh                 func(childComplexity int, input model.SessionRefreshInput) int
+		SessionRevoke                  func(childComplexity int, input model.SessionRevokeInput) int
+		SessionRevokeAll               func(childComplexity int, input model.SessionRevokeAllInput) int
+		UserChangePassword             func(childComplexity int, input model.UserChangePasswordInput) int
+		UserRegister                   func(childComplexity int, input model.UserRegisterInput) int
+		UserRequestEmailVerification   func(childComplexity int, input model.UserRequestEmailVerificationInput) int
+		UserRequestPasswordReset       func(childComplexity int, input model.UserRequestPasswordResetInput) int
+		UserResetPassword              func(childComplexity int, input model.UserResetPasswordInput) int
+		UserSetRoles                   func(childComplexity int, input model.UserSetRolesInput) int
+		UserUpdate                     func(childComplexity int, input model.UserUpdateInput) int
+		UserVerifyEmail                func(childComplexity int, input model.UserVerifyEmailInput) int
 	}
 
 	Notification struct {
@@ -617,10 +622,26 @@ type ComplexityRoot struct {
 		Product                func(childComplexity int, id *string, slug *string, sku *string) int
 		ProductVariant         func(childComplexity int, id *string, sku *string) int
 		Products               func(childComplexity int, first *int, after *string, last *int, before *string, where *model.ProductWhere, sortBy *model.ProductSort) int
+		QueryCost              func(childComplexity int, document string, operationName *string, variables map[string]any) int
 		Search                 func(childComplexity int, query string, first *int, after *string, where *model.ProductWhere) int
 		SearchSuggestions      func(childComplexity int, prefix string, first *int) int
 		User                   func(childComplexity int, id string) int
 		Users                  func(childComplexity int, first *int, after *string, last *int, before *string, where *model.UserWhere, sortBy *model.UserSort) int
+	}
+
+	QueryCost struct {
+		Breakdown func(childComplexity int) int
+		Limit     func(childComplexity int) int
+		Total     func(childComplexity int) int
+	}
+
+	QueryCostField struct {
+		Cost  func(childComplexity int) int
+		Field func(childComplexity int) int
+		Items func(childComplexity int) int
+		Path  func(childComplexity int) int
+		Times func(childComplexity int) int
+		Total func(childComplexity int) int
 	}
 
 	Rating struct {
@@ -672,6 +693,34 @@ type ComplexityRoot struct {
 		Products       func(childComplexity int) int
 	}
 
+	SecondFactor struct {
+		EnabledAt         func(childComplexity int) int
+		RecoveryCodesLeft func(childComplexity int) int
+	}
+
+	SecondFactorConfirmPayload struct {
+		RecoveryCodes func(childComplexity int) int
+		User          func(childComplexity int) int
+		UserErrors    func(childComplexity int) int
+	}
+
+	SecondFactorDisablePayload struct {
+		User       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	SecondFactorEnrollPayload struct {
+		Secret     func(childComplexity int) int
+		URI        func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	SecondFactorRenewRecoveryCodesPayload struct {
+		RecoveryCodes func(childComplexity int) int
+		User          func(childComplexity int) int
+		UserErrors    func(childComplexity int) int
+	}
+
 	SelectedOption struct {
 		Name  func(childComplexity int) int
 		Value func(childComplexity int) int
@@ -687,7 +736,19 @@ type ComplexityRoot struct {
 		UserAgent  func(childComplexity int) int
 	}
 
+	SessionChallenge struct {
+		ExpiresAt func(childComplexity int) int
+		Token     func(childComplexity int) int
+	}
+
+	SessionConfirmPayload struct {
+		Tokens     func(childComplexity int) int
+		User       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	SessionCreatePayload struct {
+		Challenge  func(childComplexity int) int
 		Tokens     func(childComplexity int) int
 		User       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
@@ -721,6 +782,13 @@ type ComplexityRoot struct {
 		StockChanged         func(childComplexity int, variantID string) int
 	}
 
+	ThrottledError struct {
+		Code       func(childComplexity int) int
+		Field      func(childComplexity int) int
+		Message    func(childComplexity int) int
+		RetryAfter func(childComplexity int) int
+	}
+
 	User struct {
 		Addresses               func(childComplexity int) int
 		Cart                    func(childComplexity int) int
@@ -732,6 +800,7 @@ type ComplexityRoot struct {
 		Notifications           func(childComplexity int, first *int, after *string, unreadOnly bool) int
 		Orders                  func(childComplexity int, first *int, after *string, last *int, before *string, where *model.OrderWhere) int
 		Roles                   func(childComplexity int) int
+		SecondFactor            func(childComplexity int) int
 		Sessions                func(childComplexity int) int
 		UnreadNotificationCount func(childComplexity int) int
 		UpdatedAt               func(childComplexity int) int
@@ -1793,6 +1862,61 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ReviewDelete(childComplexity, args["input"].(model.ReviewDeleteInput)), true
+	case "Mutation.secondFactorConfirm":
+		if e.ComplexityRoot.Mutation.SecondFactorConfirm == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_secondFactorConfirm_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SecondFactorConfirm(childComplexity, args["input"].(model.SecondFactorConfirmInput)), true
+	case "Mutation.secondFactorDisable":
+		if e.ComplexityRoot.Mutation.SecondFactorDisable == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_secondFactorDisable_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SecondFactorDisable(childComplexity, args["input"].(model.SecondFactorDisableInput)), true
+	case "Mutation.secondFactorEnroll":
+		if e.ComplexityRoot.Mutation.SecondFactorEnroll == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_secondFactorEnroll_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SecondFactorEnroll(childComplexity, args["input"].(model.SecondFactorEnrollInput)), true
+	case "Mutation.secondFactorRenewRecoveryCodes":
+		if e.ComplexityRoot.Mutation.SecondFactorRenewRecoveryCodes == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_secondFactorRenewRecoveryCodes_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SecondFactorRenewRecoveryCodes(childComplexity, args["input"].(model.SecondFactorRenewRecoveryCodesInput)), true
+	case "Mutation.sessionConfirm":
+		if e.ComplexityRoot.Mutation.SessionConfirm == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_sessionConfirm_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.SessionConfirm(childComplexity, args["input"].(model.SessionConfirmInput)), true
 	case "Mutation.sessionCreate":
 		if e.ComplexityRoot.Mutation.SessionCreate == nil {
 			break
@@ -3286,6 +3410,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Products(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["where"].(*model.ProductWhere), args["sortBy"].(*model.ProductSort)), true
+	case "Query.queryCost":
+		if e.ComplexityRoot.Query.QueryCost == nil {
+			break
+		}
+
+		args, err := ec.field_Query_queryCost_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.QueryCost(childComplexity, args["document"].(string), args["operationName"].(*string), args["variables"].(map[string]any)), true
 	case "Query.search":
 		if e.ComplexityRoot.Query.Search == nil {
 			break
@@ -3330,6 +3465,62 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Users(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["where"].(*model.UserWhere), args["sortBy"].(*model.UserSort)), true
+
+	case "QueryCost.breakdown":
+		if e.ComplexityRoot.QueryCost.Breakdown == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QueryCost.Breakdown(childComplexity), true
+	case "QueryCost.limit":
+		if e.ComplexityRoot.QueryCost.Limit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QueryCost.Limit(childComplexity), true
+	case "QueryCost.total":
+		if e.ComplexityRoot.QueryCost.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QueryCost.Total(childComplexity), true
+
+	case "QueryCostField.cost":
+		if e.ComplexityRoot.QueryCostField.Cost == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QueryCostField.Cost(childComplexity), true
+	case "QueryCostField.field":
+		if e.ComplexityRoot.QueryCostField.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QueryCostField.Field(childComplexity), true
+	case "QueryCostField.items":
+		if e.ComplexityRoot.QueryCostField.Items == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QueryCostField.Items(childComplexity), true
+	case "QueryCostField.path":
+		if e.ComplexityRoot.QueryCostField.Path == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QueryCostField.Path(childComplexity), true
+	case "QueryCostField.times":
+		if e.ComplexityRoot.QueryCostField.Times == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QueryCostField.Times(childComplexity), true
+	case "QueryCostField.total":
+		if e.ComplexityRoot.QueryCostField.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.QueryCostField.Total(childComplexity), true
 
 	case "Rating.average":
 		if e.ComplexityRoot.Rating.Average == nil {
@@ -3489,6 +3680,89 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SearchResult.Products(childComplexity), true
 
+	case "SecondFactor.enabledAt":
+		if e.ComplexityRoot.SecondFactor.EnabledAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactor.EnabledAt(childComplexity), true
+	case "SecondFactor.recoveryCodesLeft":
+		if e.ComplexityRoot.SecondFactor.RecoveryCodesLeft == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactor.RecoveryCodesLeft(childComplexity), true
+
+	case "SecondFactorConfirmPayload.recoveryCodes":
+		if e.ComplexityRoot.SecondFactorConfirmPayload.RecoveryCodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactorConfirmPayload.RecoveryCodes(childComplexity), true
+	case "SecondFactorConfirmPayload.user":
+		if e.ComplexityRoot.SecondFactorConfirmPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactorConfirmPayload.User(childComplexity), true
+	case "SecondFactorConfirmPayload.userErrors":
+		if e.ComplexityRoot.SecondFactorConfirmPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactorConfirmPayload.UserErrors(childComplexity), true
+
+	case "SecondFactorDisablePayload.user":
+		if e.ComplexityRoot.SecondFactorDisablePayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactorDisablePayload.User(childComplexity), true
+	case "SecondFactorDisablePayload.userErrors":
+		if e.ComplexityRoot.SecondFactorDisablePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactorDisablePayload.UserErrors(childComplexity), true
+
+	case "SecondFactorEnrollPayload.secret":
+		if e.ComplexityRoot.SecondFactorEnrollPayload.Secret == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactorEnrollPayload.Secret(childComplexity), true
+	case "SecondFactorEnrollPayload.uri":
+		if e.ComplexityRoot.SecondFactorEnrollPayload.URI == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactorEnrollPayload.URI(childComplexity), true
+	case "SecondFactorEnrollPayload.userErrors":
+		if e.ComplexityRoot.SecondFactorEnrollPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactorEnrollPayload.UserErrors(childComplexity), true
+
+	case "SecondFactorRenewRecoveryCodesPayload.recoveryCodes":
+		if e.ComplexityRoot.SecondFactorRenewRecoveryCodesPayload.RecoveryCodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactorRenewRecoveryCodesPayload.RecoveryCodes(childComplexity), true
+	case "SecondFactorRenewRecoveryCodesPayload.user":
+		if e.ComplexityRoot.SecondFactorRenewRecoveryCodesPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactorRenewRecoveryCodesPayload.User(childComplexity), true
+	case "SecondFactorRenewRecoveryCodesPayload.userErrors":
+		if e.ComplexityRoot.SecondFactorRenewRecoveryCodesPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SecondFactorRenewRecoveryCodesPayload.UserErrors(childComplexity), true
+
 	case "SelectedOption.name":
 		if e.ComplexityRoot.SelectedOption.Name == nil {
 			break
@@ -3545,6 +3819,44 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Session.UserAgent(childComplexity), true
 
+	case "SessionChallenge.expiresAt":
+		if e.ComplexityRoot.SessionChallenge.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionChallenge.ExpiresAt(childComplexity), true
+	case "SessionChallenge.token":
+		if e.ComplexityRoot.SessionChallenge.Token == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionChallenge.Token(childComplexity), true
+
+	case "SessionConfirmPayload.tokens":
+		if e.ComplexityRoot.SessionConfirmPayload.Tokens == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionConfirmPayload.Tokens(childComplexity), true
+	case "SessionConfirmPayload.user":
+		if e.ComplexityRoot.SessionConfirmPayload.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionConfirmPayload.User(childComplexity), true
+	case "SessionConfirmPayload.userErrors":
+		if e.ComplexityRoot.SessionConfirmPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionConfirmPayload.UserErrors(childComplexity), true
+
+	case "SessionCreatePayload.challenge":
+		if e.ComplexityRoot.SessionCreatePayload.Challenge == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SessionCreatePayload.Challenge(childComplexity), true
 	case "SessionCreatePayload.tokens":
 		if e.ComplexityRoot.SessionCreatePayload.Tokens == nil {
 			break
@@ -3657,6 +3969,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Subscription.StockChanged(childComplexity, args["variantId"].(string)), true
 
+	case "ThrottledError.code":
+		if e.ComplexityRoot.ThrottledError.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ThrottledError.Code(childComplexity), true
+	case "ThrottledError.field":
+		if e.ComplexityRoot.ThrottledError.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ThrottledError.Field(childComplexity), true
+	case "ThrottledError.message":
+		if e.ComplexityRoot.ThrottledError.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ThrottledError.Message(childComplexity), true
+	case "ThrottledError.retryAfter":
+		if e.ComplexityRoot.ThrottledError.RetryAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ThrottledError.RetryAfter(childComplexity), true
+
 	case "User.addresses":
 		if e.ComplexityRoot.User.Addresses == nil {
 			break
@@ -3727,6 +4064,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.User.Roles(childComplexity), true
+	case "User.secondFactor":
+		if e.ComplexityRoot.User.SecondFactor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.SecondFactor(childComplexity), true
 	case "User.sessions":
 		if e.ComplexityRoot.User.Sessions == nil {
 			break
@@ -3945,7 +4288,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("ProductWhere", ec.unmarshalInputProductWhere),
 			graphql.NewInputUnmarshaler("ReviewCreateInput", ec.unmarshalInputReviewCreateInput),
 			graphql.NewInputUnmarshaler("ReviewDeleteInput", ec.unmarshalInputReviewDeleteInput),
+			graphql.NewInputUnmarshaler("SecondFactorConfirmInput", ec.unmarshalInputSecondFactorConfirmInput),
+			graphql.NewInputUnmarshaler("SecondFactorDisableInput", ec.unmarshalInputSecondFactorDisableInput),
+			graphql.NewInputUnmarshaler("SecondFactorEnrollInput", ec.unmarshalInputSecondFactorEnrollInput),
+			graphql.NewInputUnmarshaler("SecondFactorRenewRecoveryCodesInput", ec.unmarshalInputSecondFactorRenewRecoveryCodesInput),
 			graphql.NewInputUnmarshaler("SelectedOptionInput", ec.unmarshalInputSelectedOptionInput),
+			graphql.NewInputUnmarshaler("SessionConfirmInput", ec.unmarshalInputSessionConfirmInput),
 			graphql.NewInputUnmarshaler("SessionCreateInput", ec.unmarshalInputSessionCreateInput),
 			graphql.NewInputUnmarshaler("SessionRefreshInput", ec.unmarshalInputSessionRefreshInput),
 			graphql.NewInputUnmarshaler("SessionRevokeAllInput", ec.unmarshalInputSessionRevokeAllInput),
@@ -4233,7 +4581,7 @@ type InsufficientStockError implements UserError {
 directive @authenticated on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM
 "Only a viewer whose token holds all the scopes of one of the inner lists may read this."
 directive @requiresScopes(scopes: [[String!]!]!) on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM
-"What one use of this costs, by the IBM GraphQL cost specification. A field weighs 1 where it returns an object and 0 where it returns a leaf; root mutations weigh 10."
+"What one use of this costs, by the IBM GraphQL cost specification. Without it an object weighs 1 each time it is answered, and everything else 0; most mutations weigh 10."
 directive @cost(weight: String!) on ARGUMENT_DEFINITION | ENUM | FIELD_DEFINITION | INPUT_FIELD_DEFINITION | OBJECT | SCALAR
 "How long a list can be, by the IBM GraphQL cost specification."
 directive @listSize(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!], requireOneSlicingArgument: Boolean = true) on FIELD_DEFINITION
@@ -4264,6 +4612,9 @@ scalar EmailAddress
 scalar CurrencyCode @specifiedBy(url: "https://www.iso.org/iso-4217-currency-codes.html")
 "An ISO 3166-1 alpha-2 country code: ` + "`" + `DE` + "`" + `."
 scalar CountryCode @specifiedBy(url: "https://www.iso.org/iso-3166-country-codes.html")
+
+"A JSON object: ` + "`" + `{\"first\": 20}` + "`" + `."
+scalar JSON @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc8259")
 
 "Everything that has a globally unique id."
 interface Node {
@@ -4353,6 +4704,8 @@ enum UserErrorCode {
   INVALID_CREDENTIALS
   "The token is unknown, used or expired."
   INVALID_TOKEN
+  "The code of the second factor is not right, or was used before."
+  INVALID_CODE
   "Less stock is available than was asked for."
   INSUFFICIENT_STOCK
   "The cart is empty."
@@ -4403,6 +4756,18 @@ type ConflictError implements UserError {
   currentVersion: Int!
 }
 
+"There were too many attempts. It says nothing about whether an account exists."
+type ThrottledError implements UserError {
+  "Always THROTTLED."
+  code: UserErrorCode!
+  "What went wrong, in English, safe to show."
+  message: String!
+  "Path of the input field to blame; null where none is."
+  field: [String!] @listSize(assumedSize: 4)
+  "Seconds to wait before the next attempt."
+  retryAfter: Int!
+}
+
 "The whole graph's entry for reading."
 type Query {
   "Anything with an id, under the same access rules as everywhere; null where nothing is there or the viewer may not know of it."
@@ -4415,6 +4780,41 @@ type Query {
     "The ids; at most 100."
     ids: [ID!]!
   ): [Node]! @listSize(slicingArguments: ["ids"], assumedSize: 100, requireOneSlicingArgument: false)
+  "What an operation would cost, field by field. It is not run. A document that is not valid answers BAD_USER_INPUT with what is wrong."
+  queryCost(
+    "The document, such as ` + "`" + `{ products(first: 20) { nodes { title } } }` + "`" + `."
+    document: String!
+    "Which operation of the document, where it has several."
+    operationName: String
+    "The variables of the operation, such as ` + "`" + `{\"first\": 20}` + "`" + `."
+    variables: JSON
+  ): QueryCost! @cost(weight: "10")
+}
+
+"What an operation would cost."
+type QueryCost {
+  "What is charged before the operation runs. What it turns out to need less is given back afterwards."
+  total: Int!
+  "What one operation may cost at most; a dearer one is refused with COST_LIMIT_EXCEEDED."
+  limit: Int!
+  "The fields that cost something, in the order of the operation; of more than 100 the dearest 100. Where a type has several possible ones, those of the dearest."
+  breakdown: [QueryCostField!]! @listSize(assumedSize: 100)
+}
+
+"What one field of an operation costs."
+type QueryCostField {
+  "Where the field is in the answer: ` + "`" + `[\"products\", \"nodes\", \"category\"]` + "`" + `."
+  path: [String!]! @listSize(assumedSize: 15)
+  "Where the field is in the schema: ` + "`" + `Product.category` + "`" + `."
+  field: String!
+  "How often it is asked for at most: a field of a list's items once for each."
+  times: Int!
+  "How many items each time gives at most; 1 where it is no list."
+  items: Int!
+  "What all these times cost, without what is selected beneath."
+  cost: Int!
+  "What all these times cost, with what is selected beneath."
+  total: Int!
 }
 
 "The whole graph's entry for writing."
@@ -4492,6 +4892,14 @@ enum NotificationKind {
   PASSWORD_RESET
   "The password was changed."
   PASSWORD_CHANGED
+  "The second factor was turned on."
+  SECOND_FACTOR_ENABLED
+  "The second factor was turned off."
+  SECOND_FACTOR_DISABLED
+  "New recovery codes were made."
+  RECOVERY_CODES_RENEWED
+  "A recovery code was used to sign in, or to change the second factor."
+  RECOVERY_CODE_USED
   "Somebody tried to open an account with this address."
   ACCOUNT_EXISTS
   "The order is confirmed."
@@ -6051,8 +6459,10 @@ extend type Mutation {
   userVerifyEmail(input: UserVerifyEmailInput!): UserVerifyEmailPayload! @cost(weight: "10")
   "Sends a new verification token to an address that waits for one; the answer is the same for any address."
   userRequestEmailVerification(input: UserRequestEmailVerificationInput!): UserRequestEmailVerificationPayload! @cost(weight: "10")
-  "Signs in by e-mail address and password."
+  "Signs in by e-mail address and password. Where the account has a second factor, the answer is a challenge for sessionConfirm, unless a code comes along."
   sessionCreate(input: SessionCreateInput!): SessionCreatePayload! @cost(weight: "20")
+  "Completes a sign-in that answered a challenge, by a code of the second factor or a recovery code."
+  sessionConfirm(input: SessionConfirmInput!): SessionConfirmPayload! @cost(weight: "20")
   "Exchanges a refresh token for a new pair. A refresh token works once; its second use revokes the session."
   sessionRefresh(input: SessionRefreshInput!): SessionRefreshPayload! @cost(weight: "10")
   "Ends one session of the viewer; the current one where no id is given."
@@ -6065,6 +6475,14 @@ extend type Mutation {
   userRequestPasswordReset(input: UserRequestPasswordResetInput!): UserRequestPasswordResetPayload! @cost(weight: "20")
   "Sets a new password by the token that was sent, and ends all sessions."
   userResetPassword(input: UserResetPasswordInput!): UserResetPasswordPayload! @cost(weight: "20")
+  "Begins to set up a second factor: gives the secret for an authenticator app. Nothing changes until secondFactorConfirm."
+  secondFactorEnroll(input: SecondFactorEnrollInput!): SecondFactorEnrollPayload! @authenticated @cost(weight: "20")
+  "Turns the second factor on by a first code, and ends all other sessions."
+  secondFactorConfirm(input: SecondFactorConfirmInput!): SecondFactorConfirmPayload! @authenticated @cost(weight: "10")
+  "Turns the second factor off."
+  secondFactorDisable(input: SecondFactorDisableInput!): SecondFactorDisablePayload! @authenticated @cost(weight: "20")
+  "Makes new recovery codes; the old ones are void."
+  secondFactorRenewRecoveryCodes(input: SecondFactorRenewRecoveryCodesInput!): SecondFactorRenewRecoveryCodesPayload! @authenticated @cost(weight: "20")
   "Changes the viewer's profile."
   userUpdate(input: UserUpdateInput!): UserUpdatePayload! @authenticated @cost(weight: "10")
   "Adds an address to the viewer's address book; at most 50."
@@ -6089,6 +6507,8 @@ type User implements Node @goExtraField(name: "UserID", type: "github.com/google
   displayName: String!
   "What the account may do."
   roles: [UserRole!]! @listSize(assumedSize: 4)
+  "The second factor of sign-ins; null while it is off."
+  secondFactor: SecondFactor
   "The address book, default address first."
   addresses: [Address!]! @authenticated @listSize(assumedSize: 10) @goField(forceResolver: true)
   "Sessions that are signed in, newest first; the viewer's own only."
@@ -6111,6 +6531,14 @@ enum UserRole {
   CATALOG_MANAGER
   "May do everything."
   ADMIN
+}
+
+"A second factor: codes of an authenticator app (TOTP: SHA-1, 6 digits, 30 seconds)."
+type SecondFactor {
+  "Since when it is on."
+  enabledAt: DateTime!
+  "How many recovery codes are left, of 10."
+  recoveryCodesLeft: Int!
 }
 
 "An address in an address book."
@@ -6285,14 +6713,46 @@ input SessionCreateInput {
   email: EmailAddress!
   "The account's password."
   password: String!
+  "A code of the second factor, or a recovery code, for a client that asks for it at once. Of no account without one."
+  code: String
   "Token of an anonymous cart: its lines move into the account's cart."
   cartToken: String
 }
 
+"A sign-in whose password was right, and that needs a code of the second factor."
+type SessionChallenge {
+  "Opaque; worth a session in sessionConfirm, with a code."
+  token: String!
+  "When it ends; then sign in anew."
+  expiresAt: DateTime!
+}
+
+"Completes a sign-in."
+input SessionConfirmInput {
+  "The token of the challenge."
+  challenge: String!
+  "The six digits of the authenticator app, or a recovery code: ` + "`" + `ABCD-EFGH-IJKL-MNOP` + "`" + `. Each works once."
+  code: String!
+  "Token of an anonymous cart: its lines move into the account's cart."
+  cartToken: String
+}
+
+"Answer of sessionConfirm."
+type SessionConfirmPayload {
+  "The tokens; null when the code was not right."
+  tokens: SessionTokens
+  "The account that is now signed in."
+  user: User
+  "What was wrong: INVALID_CODE, or INVALID_TOKEN for the challenge."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
 "Answer of sessionCreate."
 type SessionCreatePayload {
-  "The tokens; null when signing in failed."
+  "The tokens; null when signing in failed, or needs a code yet."
   tokens: SessionTokens
+  "Set when the password was right and the account has a second factor: ask for a code, then sessionConfirm."
+  challenge: SessionChallenge
   "The account that is now signed in."
   user: User
   "What was wrong; INVALID_CREDENTIALS tells nothing about which."
@@ -6353,6 +6813,72 @@ input UserChangePasswordInput {
 type UserChangePasswordPayload {
   "The account."
   user: User
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Begins to set up a second factor."
+input SecondFactorEnrollInput {
+  "The account's password."
+  password: String!
+}
+
+"Answer of secondFactorEnroll."
+type SecondFactorEnrollPayload {
+  "The secret in base32, to be typed into an authenticator app. Show it, and keep it nowhere."
+  secret: String
+  "The same as an address to open or to show as a QR code: ` + "`" + `otpauth://totp/...` + "`" + `."
+  uri: String
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Turns the second factor on."
+input SecondFactorConfirmInput {
+  "The six digits that the authenticator app shows."
+  code: String!
+}
+
+"Answer of secondFactorConfirm."
+type SecondFactorConfirmPayload {
+  "The account."
+  user: User
+  "Ten codes, each of which works once in the place of the app's: to be kept where the device is not. They are shown this once."
+  recoveryCodes: [String!] @listSize(assumedSize: 10)
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Turns the second factor off."
+input SecondFactorDisableInput {
+  "The account's password."
+  password: String!
+  "A code of the authenticator app, or a recovery code."
+  code: String!
+}
+
+"Answer of secondFactorDisable."
+type SecondFactorDisablePayload {
+  "The account."
+  user: User
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Makes new recovery codes."
+input SecondFactorRenewRecoveryCodesInput {
+  "The account's password."
+  password: String!
+  "A code of the authenticator app, or a recovery code."
+  code: String!
+}
+
+"Answer of secondFactorRenewRecoveryCodes."
+type SecondFactorRenewRecoveryCodesPayload {
+  "The account."
+  user: User
+  "The new codes. They are shown this once."
+  recoveryCodes: [String!] @listSize(assumedSize: 10)
   "What was wrong."
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
@@ -7454,6 +7980,36 @@ func (ec *executionContext) childFields_ProductVariant(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type ProductVariant", field.Name)
 }
 
+func (ec *executionContext) childFields_QueryCost(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "total":
+		return ec.fieldContext_QueryCost_total(ctx, field)
+	case "limit":
+		return ec.fieldContext_QueryCost_limit(ctx, field)
+	case "breakdown":
+		return ec.fieldContext_QueryCost_breakdown(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type QueryCost", field.Name)
+}
+
+func (ec *executionContext) childFields_QueryCostField(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "path":
+		return ec.fieldContext_QueryCostField_path(ctx, field)
+	case "field":
+		return ec.fieldContext_QueryCostField_field(ctx, field)
+	case "times":
+		return ec.fieldContext_QueryCostField_times(ctx, field)
+	case "items":
+		return ec.fieldContext_QueryCostField_items(ctx, field)
+	case "cost":
+		return ec.fieldContext_QueryCostField_cost(ctx, field)
+	case "total":
+		return ec.fieldContext_QueryCostField_total(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type QueryCostField", field.Name)
+}
+
 func (ec *executionContext) childFields_Rating(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "average":
@@ -7552,6 +8108,62 @@ func (ec *executionContext) childFields_SearchResult(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type SearchResult", field.Name)
 }
 
+func (ec *executionContext) childFields_SecondFactor(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "enabledAt":
+		return ec.fieldContext_SecondFactor_enabledAt(ctx, field)
+	case "recoveryCodesLeft":
+		return ec.fieldContext_SecondFactor_recoveryCodesLeft(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SecondFactor", field.Name)
+}
+
+func (ec *executionContext) childFields_SecondFactorConfirmPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_SecondFactorConfirmPayload_user(ctx, field)
+	case "recoveryCodes":
+		return ec.fieldContext_SecondFactorConfirmPayload_recoveryCodes(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SecondFactorConfirmPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SecondFactorConfirmPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SecondFactorDisablePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_SecondFactorDisablePayload_user(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SecondFactorDisablePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SecondFactorDisablePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SecondFactorEnrollPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "secret":
+		return ec.fieldContext_SecondFactorEnrollPayload_secret(ctx, field)
+	case "uri":
+		return ec.fieldContext_SecondFactorEnrollPayload_uri(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SecondFactorEnrollPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SecondFactorEnrollPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_SecondFactorRenewRecoveryCodesPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "user":
+		return ec.fieldContext_SecondFactorRenewRecoveryCodesPayload_user(ctx, field)
+	case "recoveryCodes":
+		return ec.fieldContext_SecondFactorRenewRecoveryCodesPayload_recoveryCodes(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SecondFactorRenewRecoveryCodesPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SecondFactorRenewRecoveryCodesPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SelectedOption(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "name":
@@ -7582,10 +8194,34 @@ func (ec *executionContext) childFields_Session(ctx context.Context, field graph
 	return nil, fmt.Errorf("no field named %q was found under type Session", field.Name)
 }
 
+func (ec *executionContext) childFields_SessionChallenge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "token":
+		return ec.fieldContext_SessionChallenge_token(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_SessionChallenge_expiresAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SessionChallenge", field.Name)
+}
+
+func (ec *executionContext) childFields_SessionConfirmPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "tokens":
+		return ec.fieldContext_SessionConfirmPayload_tokens(ctx, field)
+	case "user":
+		return ec.fieldContext_SessionConfirmPayload_user(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_SessionConfirmPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SessionConfirmPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_SessionCreatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "tokens":
 		return ec.fieldContext_SessionCreatePayload_tokens(ctx, field)
+	case "challenge":
+		return ec.fieldContext_SessionCreatePayload_challenge(ctx, field)
 	case "user":
 		return ec.fieldContext_SessionCreatePayload_user(ctx, field)
 	case "userErrors":
@@ -7650,6 +8286,8 @@ func (ec *executionContext) childFields_User(ctx context.Context, field graphql.
 		return ec.fieldContext_User_displayName(ctx, field)
 	case "roles":
 		return ec.fieldContext_User_roles(ctx, field)
+	case "secondFactor":
+		return ec.fieldContext_User_secondFactor(ctx, field)
 	case "addresses":
 		return ec.fieldContext_User_addresses(ctx, field)
 	case "sessions":

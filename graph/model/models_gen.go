@@ -1417,6 +1417,32 @@ type ProductWhere struct {
 type Query struct {
 }
 
+// What an operation would cost.
+type QueryCost struct {
+	// What is charged before the operation runs. What it turns out to need less is given back afterwards.
+	Total int `json:"total"`
+	// What one operation may cost at most; a dearer one is refused with COST_LIMIT_EXCEEDED.
+	Limit int `json:"limit"`
+	// The fields that cost something, in the order of the operation; of more than 100 the dearest 100. Where a type has several possible ones, those of the dearest.
+	Breakdown []*QueryCostField `json:"breakdown"`
+}
+
+// What one field of an operation costs.
+type QueryCostField struct {
+	// Where the field is in the answer: `["products", "nodes", "category"]`.
+	Path []string `json:"path"`
+	// Where the field is in the schema: `Product.category`.
+	Field string `json:"field"`
+	// How often it is asked for at most: a field of a list's items once for each.
+	Times int `json:"times"`
+	// How many items each time gives at most; 1 where it is no list.
+	Items int `json:"items"`
+	// What all these times cost, without what is selected beneath.
+	Cost int `json:"cost"`
+	// What all these times cost, with what is selected beneath.
+	Total int `json:"total"`
+}
+
 // What buyers think of a product.
 type Rating struct {
 	// Mean of the stars, 1 to 5, in steps of a tenth; null without a review.
@@ -1521,6 +1547,80 @@ type SearchResult struct {
 	Facets []*SearchFacet `json:"facets"`
 }
 
+// A second factor: codes of an authenticator app (TOTP: SHA-1, 6 digits, 30 seconds).
+type SecondFactor struct {
+	// Since when it is on.
+	EnabledAt time.Time `json:"enabledAt"`
+	// How many recovery codes are left, of 10.
+	RecoveryCodesLeft int `json:"recoveryCodesLeft"`
+}
+
+// Turns the second factor on.
+type SecondFactorConfirmInput struct {
+	// The six digits that the authenticator app shows.
+	Code string `json:"code"`
+}
+
+// Answer of secondFactorConfirm.
+type SecondFactorConfirmPayload struct {
+	// The account.
+	User *User `json:"user"`
+	// Ten codes, each of which works once in the place of the app's: to be kept where the device is not. They are shown this once.
+	RecoveryCodes []string `json:"recoveryCodes"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Turns the second factor off.
+type SecondFactorDisableInput struct {
+	// The account's password.
+	Password string `json:"password"`
+	// A code of the authenticator app, or a recovery code.
+	Code string `json:"code"`
+}
+
+// Answer of secondFactorDisable.
+type SecondFactorDisablePayload struct {
+	// The account.
+	User *User `json:"user"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Begins to set up a second factor.
+type SecondFactorEnrollInput struct {
+	// The account's password.
+	Password string `json:"password"`
+}
+
+// Answer of secondFactorEnroll.
+type SecondFactorEnrollPayload struct {
+	// The secret in base32, to be typed into an authenticator app. Show it, and keep it nowhere.
+	Secret *string `json:"secret"`
+	// The same as an address to open or to show as a QR code: `otpauth://totp/...`.
+	URI *string `json:"uri"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Makes new recovery codes.
+type SecondFactorRenewRecoveryCodesInput struct {
+	// The account's password.
+	Password string `json:"password"`
+	// A code of the authenticator app, or a recovery code.
+	Code string `json:"code"`
+}
+
+// Answer of secondFactorRenewRecoveryCodes.
+type SecondFactorRenewRecoveryCodesPayload struct {
+	// The account.
+	User *User `json:"user"`
+	// The new codes. They are shown this once.
+	RecoveryCodes []string `json:"recoveryCodes"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
 // What a variant has for one option.
 type SelectedOption struct {
 	// The option: `Colour`.
@@ -1557,20 +1657,52 @@ type Session struct {
 
 func (Session) IsNode() {}
 
+// A sign-in whose password was right, and that needs a code of the second factor.
+type SessionChallenge struct {
+	// Opaque; worth a session in sessionConfirm, with a code.
+	Token string `json:"token"`
+	// When it ends; then sign in anew.
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+// Completes a sign-in.
+type SessionConfirmInput struct {
+	// The token of the challenge.
+	Challenge string `json:"challenge"`
+	// The six digits of the authenticator app, or a recovery code: `ABCD-EFGH-IJKL-MNOP`. Each works once.
+	Code string `json:"code"`
+	// Token of an anonymous cart: its lines move into the account's cart.
+	CartToken *string `json:"cartToken"`
+}
+
+// Answer of sessionConfirm.
+type SessionConfirmPayload struct {
+	// The tokens; null when the code was not right.
+	Tokens *SessionTokens `json:"tokens"`
+	// The account that is now signed in.
+	User *User `json:"user"`
+	// What was wrong: INVALID_CODE, or INVALID_TOKEN for the challenge.
+	UserErrors []UserError `json:"userErrors"`
+}
+
 // Signs in.
 type SessionCreateInput struct {
 	// The account's address.
 	Email string `json:"email"`
 	// The account's password.
 	Password string `json:"password"`
+	// A code of the second factor, or a recovery code, for a client that asks for it at once. Of no account without one.
+	Code *string `json:"code"`
 	// Token of an anonymous cart: its lines move into the account's cart.
 	CartToken *string `json:"cartToken"`
 }
 
 // Answer of sessionCreate.
 type SessionCreatePayload struct {
-	// The tokens; null when signing in failed.
+	// The tokens; null when signing in failed, or needs a code yet.
 	Tokens *SessionTokens `json:"tokens"`
+	// Set when the password was right and the account has a second factor: ask for a code, then sessionConfirm.
+	Challenge *SessionChallenge `json:"challenge"`
 	// The account that is now signed in.
 	User *User `json:"user"`
 	// What was wrong; INVALID_CREDENTIALS tells nothing about which.
@@ -1635,6 +1767,20 @@ type SessionTokens struct {
 type Subscription struct {
 }
 
+// There were too many attempts. It says nothing about whether an account exists.
+type ThrottledError struct {
+	// Always THROTTLED.
+	Code UserErrorCode `json:"code"`
+	// What went wrong, in English, safe to show.
+	Message string `json:"message"`
+	// Path of the input field to blame; null where none is.
+	Field []string `json:"field"`
+	// Seconds to wait before the next attempt.
+	RetryAfter int `json:"retryAfter"`
+}
+
+func (ThrottledError) IsUserError() {}
+
 // A person's account. Only the person and staff with users:read ever get one, by whatever path, so that its own fields need no further rule: who has just signed in reads them too.
 type User struct {
 	// Globally unique: `user_...`.
@@ -1647,6 +1793,8 @@ type User struct {
 	DisplayName string `json:"displayName"`
 	// What the account may do.
 	Roles []UserRole `json:"roles"`
+	// The second factor of sign-ins; null while it is off.
+	SecondFactor *SecondFactor `json:"secondFactor"`
 	// The address book, default address first.
 	Addresses []*Address `json:"addresses"`
 	// Sessions that are signed in, newest first; the viewer's own only.
@@ -2214,6 +2362,14 @@ const (
 	NotificationKindPasswordReset NotificationKind = "PASSWORD_RESET"
 	// The password was changed.
 	NotificationKindPasswordChanged NotificationKind = "PASSWORD_CHANGED"
+	// The second factor was turned on.
+	NotificationKindSecondFactorEnabled NotificationKind = "SECOND_FACTOR_ENABLED"
+	// The second factor was turned off.
+	NotificationKindSecondFactorDisabled NotificationKind = "SECOND_FACTOR_DISABLED"
+	// New recovery codes were made.
+	NotificationKindRecoveryCodesRenewed NotificationKind = "RECOVERY_CODES_RENEWED"
+	// A recovery code was used to sign in, or to change the second factor.
+	NotificationKindRecoveryCodeUsed NotificationKind = "RECOVERY_CODE_USED"
 	// Somebody tried to open an account with this address.
 	NotificationKindAccountExists NotificationKind = "ACCOUNT_EXISTS"
 	// The order is confirmed.
@@ -2237,6 +2393,10 @@ var AllNotificationKind = []NotificationKind{
 	NotificationKindEmailVerification,
 	NotificationKindPasswordReset,
 	NotificationKindPasswordChanged,
+	NotificationKindSecondFactorEnabled,
+	NotificationKindSecondFactorDisabled,
+	NotificationKindRecoveryCodesRenewed,
+	NotificationKindRecoveryCodeUsed,
 	NotificationKindAccountExists,
 	NotificationKindOrderConfirmed,
 	NotificationKindOrderFailed,
@@ -2249,7 +2409,7 @@ var AllNotificationKind = []NotificationKind{
 
 func (e NotificationKind) IsValid() bool {
 	switch e {
-	case NotificationKindWelcome, NotificationKindEmailVerification, NotificationKindPasswordReset, NotificationKindPasswordChanged, NotificationKindAccountExists, NotificationKindOrderConfirmed, NotificationKindOrderFailed, NotificationKindOrderCancelled, NotificationKindPaymentFailed, NotificationKindOrderShipped, NotificationKindOrderDelivered, NotificationKindOrderRefunded:
+	case NotificationKindWelcome, NotificationKindEmailVerification, NotificationKindPasswordReset, NotificationKindPasswordChanged, NotificationKindSecondFactorEnabled, NotificationKindSecondFactorDisabled, NotificationKindRecoveryCodesRenewed, NotificationKindRecoveryCodeUsed, NotificationKindAccountExists, NotificationKindOrderConfirmed, NotificationKindOrderFailed, NotificationKindOrderCancelled, NotificationKindPaymentFailed, NotificationKindOrderShipped, NotificationKindOrderDelivered, NotificationKindOrderRefunded:
 		return true
 	}
 	return false
@@ -2849,6 +3009,8 @@ const (
 	UserErrorCodeInvalidCredentials UserErrorCode = "INVALID_CREDENTIALS"
 	// The token is unknown, used or expired.
 	UserErrorCodeInvalidToken UserErrorCode = "INVALID_TOKEN"
+	// The code of the second factor is not right, or was used before.
+	UserErrorCodeInvalidCode UserErrorCode = "INVALID_CODE"
 	// Less stock is available than was asked for.
 	UserErrorCodeInsufficientStock UserErrorCode = "INSUFFICIENT_STOCK"
 	// The cart is empty.
@@ -2882,6 +3044,7 @@ var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeInFlight,
 	UserErrorCodeInvalidCredentials,
 	UserErrorCodeInvalidToken,
+	UserErrorCodeInvalidCode,
 	UserErrorCodeInsufficientStock,
 	UserErrorCodeCartEmpty,
 	UserErrorCodePriceChanged,
@@ -2894,7 +3057,7 @@ var AllUserErrorCode = []UserErrorCode{
 
 func (e UserErrorCode) IsValid() bool {
 	switch e {
-	case UserErrorCodeInvalid, UserErrorCodeRequired, UserErrorCodeTooLong, UserErrorCodeTooShort, UserErrorCodeOutOfRange, UserErrorCodeNotFound, UserErrorCodeTaken, UserErrorCodeConflict, UserErrorCodeInvalidState, UserErrorCodeLimitExceeded, UserErrorCodeIdempotencyReused, UserErrorCodeInFlight, UserErrorCodeInvalidCredentials, UserErrorCodeInvalidToken, UserErrorCodeInsufficientStock, UserErrorCodeCartEmpty, UserErrorCodePriceChanged, UserErrorCodePaymentDeclined, UserErrorCodeAmountExceeded, UserErrorCodeEmailNotVerified, UserErrorCodeNotPurchased, UserErrorCodeThrottled:
+	case UserErrorCodeInvalid, UserErrorCodeRequired, UserErrorCodeTooLong, UserErrorCodeTooShort, UserErrorCodeOutOfRange, UserErrorCodeNotFound, UserErrorCodeTaken, UserErrorCodeConflict, UserErrorCodeInvalidState, UserErrorCodeLimitExceeded, UserErrorCodeIdempotencyReused, UserErrorCodeInFlight, UserErrorCodeInvalidCredentials, UserErrorCodeInvalidToken, UserErrorCodeInvalidCode, UserErrorCodeInsufficientStock, UserErrorCodeCartEmpty, UserErrorCodePriceChanged, UserErrorCodePaymentDeclined, UserErrorCodeAmountExceeded, UserErrorCodeEmailNotVerified, UserErrorCodeNotPurchased, UserErrorCodeThrottled:
 		return true
 	}
 	return false
