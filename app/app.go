@@ -79,8 +79,11 @@ func New(ctx context.Context, c Config, o Options) (_ *App, err error) {
 	if err := a.build(o); err != nil {
 		return nil, err
 	}
-	a.gateway, err = a.newGateway(o)
-	return a, err
+	if a.gateway, err = a.newGateway(o); err != nil {
+		return nil, err
+	}
+	a.closers = append(a.closers, func(ctx context.Context) error { a.gateway.Close(ctx); return nil })
+	return a, nil
 }
 
 const applicationName = "techmart"

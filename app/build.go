@@ -10,6 +10,7 @@ import (
 	"github.com/techmart/techmart/graph/generated"
 	"github.com/techmart/techmart/graph/request"
 	"github.com/techmart/techmart/migrations"
+	"github.com/techmart/techmart/platform/redis"
 	"github.com/techmart/techmart/resolvers"
 	"github.com/techmart/techmart/seed"
 	"github.com/techmart/techmart/services/carts"
@@ -154,8 +155,13 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	budgets, err := c.budgets()
+	if err != nil {
+		return nil, err
+	}
 	deps := gateway.Deps{
 		Schema: schema, Loaders: a.loaders, Authenticator: s.Users, JWKS: s.Users.JWKS,
+		Budgets:   budgetBank{redis.NewBank(a.redis)},
 		Persisted: persistedQueries{a.redis}, Checks: a.checks(), Registry: a.registry, Log: a.log, Demo: o.Demo,
 		Media: seed.MediaHandler(),
 	}
@@ -168,7 +174,9 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 		Limits: gateway.Limits{
 			Cost: c.MaxCost, Depth: c.MaxDepth, Aliases: c.MaxAliases,
 			RootFields: c.MaxRootFields, Directives: c.MaxDirectives, Tokens: c.MaxTokens,
+			Fragments: c.MaxFragments, ListItems: c.MaxListItems, Batch: c.MaxBatch,
 		},
+		Budgets:          budgets,
 		ShowBackendCalls: c.ShowBackendCalls, KeepAlive: c.KeepAlive, InitTimeout: connectionInit, PersistedTTL: c.PersistedTTL,
 	}, deps)
 	if err != nil {

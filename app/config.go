@@ -54,17 +54,32 @@ type Config struct {
 	FreeShippingFrom string `env:"FREE_SHIPPING_FROM" envDefault:"50.00" doc:"sum of an order from which sending costs nothing"`
 	CaptureNow       bool   `env:"CAPTURE_NOW" envDefault:"false" doc:"take the money at confirmation, not parcel by parcel"`
 
-	MaxCost          int           `env:"MAX_COST" envDefault:"25000" doc:"estimated cost of an operation at most"`
-	MaxDepth         int           `env:"MAX_DEPTH" envDefault:"15" doc:"nested fields of an operation at most"`
-	MaxAliases       int           `env:"MAX_ALIASES" envDefault:"50" doc:"aliases of a document at most"`
-	MaxRootFields    int           `env:"MAX_ROOT_FIELDS" envDefault:"20" doc:"fields at the root of an operation at most"`
-	MaxDirectives    int           `env:"MAX_DIRECTIVES" envDefault:"100" doc:"directives in a document at most"`
-	MaxTokens        int           `env:"MAX_TOKENS" envDefault:"5000" doc:"tokens of a document at most"`
-	MaxBodyBytes     int64         `env:"MAX_BODY_BYTES" envDefault:"1048576" doc:"bytes of a request at most"`
-	OperationTimeout time.Duration `env:"OPERATION_TIMEOUT" envDefault:"10s" doc:"a query or mutation is stopped after this"`
-	KeepAlive        time.Duration `env:"KEEP_ALIVE" envDefault:"15s" doc:"time between signs of life on event streams"`
-	PersistedTTL     time.Duration `env:"PERSISTED_TTL" envDefault:"168h" doc:"how long a persisted query is kept"`
-	ShowBackendCalls bool          `env:"SHOW_BACKEND_CALLS" envDefault:"false" doc:"answers carry X-TechMart-Backend-Calls, the calls made to each server"`
+	MaxCost           int           `env:"MAX_COST" envDefault:"5000" doc:"estimated cost of an operation at most"`
+	MaxDepth          int           `env:"MAX_DEPTH" envDefault:"15" doc:"nested fields of an operation at most"`
+	MaxAliases        int           `env:"MAX_ALIASES" envDefault:"50" doc:"aliases of a document at most"`
+	MaxRootFields     int           `env:"MAX_ROOT_FIELDS" envDefault:"20" doc:"fields at the root of an operation at most"`
+	MaxDirectives     int           `env:"MAX_DIRECTIVES" envDefault:"100" doc:"directives in a document at most"`
+	MaxTokens         int           `env:"MAX_TOKENS" envDefault:"5000" doc:"tokens of a document at most"`
+	MaxFragments      int           `env:"MAX_FRAGMENTS" envDefault:"100" doc:"fragments of a document at most"`
+	MaxListItems      int           `env:"MAX_LIST_ITEMS" envDefault:"1000" doc:"items of all lists in a request's variables, and in a document's arguments, at most"`
+	MaxBatch          int           `env:"MAX_BATCH" envDefault:"10" doc:"operations of a batch at most"`
+	MaxBodyBytes      int64         `env:"MAX_BODY_BYTES" envDefault:"1048576" doc:"bytes of a request at most"`
+	OperationTimeout  time.Duration `env:"OPERATION_TIMEOUT" envDefault:"10s" doc:"a query or mutation is stopped after this"`
+	KeepAlive         time.Duration `env:"KEEP_ALIVE" envDefault:"15s" doc:"time between signs of life on event streams"`
+	StreamsPerViewer  int           `env:"STREAMS_PER_VIEWER" envDefault:"20" doc:"WebSockets and event streams of an account that a process holds at most"`
+	StreamsPerAddress int           `env:"STREAMS_PER_ADDRESS" envDefault:"200" doc:"WebSockets and event streams from an IP address (IPv6: a /64) that a process holds at most"`
+	StreamsTotal      int           `env:"STREAMS_TOTAL" envDefault:"10000" doc:"WebSockets and event streams that a process holds at most"`
+	StreamOperations  int           `env:"STREAM_OPERATIONS" envDefault:"50" doc:"operations on a WebSocket or shared event stream at a time at most"`
+	StreamSlowReader  time.Duration `env:"STREAM_SLOW_READER" envDefault:"10s" doc:"a WebSocket or event stream whose reader keeps a message waiting for so long is cut off"`
+	StreamReservation time.Duration `env:"STREAM_RESERVATION" envDefault:"30s" doc:"how long a reserved event stream is kept for its reader"`
+	PersistedTTL      time.Duration `env:"PERSISTED_TTL" envDefault:"168h" doc:"how long a persisted query is kept"`
+	ShowBackendCalls  bool          `env:"SHOW_BACKEND_CALLS" envDefault:"false" doc:"answers carry X-TechMart-Backend-Calls, the calls made to each server"`
+
+	// Budgets are capacity and restore rate.
+	BudgetAnonymous string `env:"BUDGET_ANONYMOUS" envDefault:"10000/100" doc:"budget of cost for each address (IPv6: /64) without account and API key: capacity, and what comes back each second"`
+	BudgetCustomer  string `env:"BUDGET_CUSTOMER" envDefault:"20000/400" doc:"budget of cost for each customer: capacity, and what comes back each second"`
+	BudgetStaff     string `env:"BUDGET_STAFF" envDefault:"50000/2000" doc:"budget of cost for each account with scopes: capacity, and what comes back each second"`
+	BudgetClient    string `env:"BUDGET_CLIENT" envDefault:"50000/1000" doc:"budget of cost for each API client without an account: capacity, and what comes back each second"`
 
 	EmailWorkers int `env:"EMAIL_WORKERS" envDefault:"8" doc:"e-mails that a worker sends at once"`
 	EventWorkers int `env:"EVENT_WORKERS" envDefault:"16" doc:"events that a worker handles at once"`

@@ -53,15 +53,17 @@ func (c Config) Validate() error {
 	}
 	f.check(c.TaxRatePercent >= 0 && c.TaxRatePercent < 100, "TAX_RATE_PERCENT is from 0 to 99")
 	for name, n := range map[string]int{
+		"STREAMS_PER_VIEWER": c.StreamsPerViewer, "STREAMS_PER_ADDRESS": c.StreamsPerAddress, "STREAMS_TOTAL": c.StreamsTotal, "STREAM_OPERATIONS": c.StreamOperations,
 		"MAX_COST": c.MaxCost, "MAX_DEPTH": c.MaxDepth, "MAX_ALIASES": c.MaxAliases, "MAX_ROOT_FIELDS": c.MaxRootFields,
-		"MAX_DIRECTIVES": c.MaxDirectives, "MAX_TOKENS": c.MaxTokens, "MAX_BODY_BYTES": int(c.MaxBodyBytes),
+		"MAX_DIRECTIVES": c.MaxDirectives, "MAX_TOKENS": c.MaxTokens, "MAX_FRAGMENTS": c.MaxFragments, "MAX_LIST_ITEMS": c.MaxListItems, "MAX_BATCH": c.MaxBatch, "MAX_BODY_BYTES": int(c.MaxBodyBytes),
 		"POSTGRES_MAX_CONNS": int(c.PostgresMaxConns), "EMAIL_WORKERS": c.EmailWorkers, "EVENT_WORKERS": c.EventWorkers, "ORDER_WORKERS": c.OrderWorkers,
 	} {
 		f.check(n > 0, name+" is more than 0")
 	}
+	c.checkBudgets(f)
 	for name, d := range map[string]time.Duration{
 		"SHUTDOWN_GRACE": c.ShutdownGrace, "ACCESS_TTL": c.AccessTTL, "SESSION_IDLE": c.SessionIdle,
-		"OPERATION_TIMEOUT": c.OperationTimeout, "KEEP_ALIVE": c.KeepAlive, "PERSISTED_TTL": c.PersistedTTL,
+		"OPERATION_TIMEOUT": c.OperationTimeout, "KEEP_ALIVE": c.KeepAlive, "STREAM_SLOW_READER": c.StreamSlowReader, "STREAM_RESERVATION": c.StreamReservation, "PERSISTED_TTL": c.PersistedTTL,
 	} {
 		f.check(d > 0, name+" is a time such as 15s")
 	}

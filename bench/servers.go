@@ -45,6 +45,9 @@ func startServers(ctx context.Context, dir string, stack *devstack.Stack, scale 
 		"TECHMART_REDIS_URL="+stack.RedisURL,
 		"TECHMART_RABBITMQ_URL="+stack.RabbitURL,
 		"TECHMART_LOG_LEVEL=warn",
+		"TECHMART_BUDGET_ANONYMOUS=1000000000/1000000", // on, but wide: all load comes from one address
+		"TECHMART_BUDGET_CUSTOMER=1000000000/1000000",
+		"TECHMART_BUDGET_STAFF=1000000000/1000000",
 		"TECHMART_CURSOR_SECRET="+secret(),
 		"TECHMART_TOKEN_KEYS="+secret(),
 	)

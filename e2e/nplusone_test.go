@@ -11,6 +11,8 @@ import (
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/techmart/techmart/app"
 )
 
 // loadSchema reads the SDL as it stands in the repository.
@@ -41,7 +43,7 @@ func loadSchema(t *testing.T) *ast.Schema {
 // It runs alone: the loaders gather until nothing else in the process could run, and so would wait
 // for other tests.
 func TestNoListCostsMoreCallsWhenItIsLonger(t *testing.T) {
-	s := seeded(t)
+	s := seeded(t, func(c *app.Config) { c.MaxCost = 25_000 }) // no page asks for all relations of 50 things
 	// A customer with an order history and an address, who is made staff too, so that one viewer sees every list filled.
 	admin := s.signIn("admin@techmart.example", demoPassword)
 	args := s.listArgs(admin)
@@ -150,9 +152,9 @@ func (s *shop) listArgs(admin *client) map[string]string {
 const demoPassword = "techmart-demo-2026"
 
 // seeded is a shop with the demo data, API and worker running.
-func seeded(t *testing.T) *shop {
+func seeded(t *testing.T, change ...func(*app.Config)) *shop {
 	t.Helper()
-	s := setup(t)
+	s := setup(t, change...)
 	if err := s.Seed(t.Context(), 1, func(string) {}); err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,9 @@ type shop struct {
 // password opens every account of the tests.
 const password = "correct-horse-battery-1"
 
+// wide is a budget that no test uses up by chance.
+const wide = "10000000/1000000"
+
 // config gives a configuration of fresh, empty stores.
 func config(t *testing.T) app.Config {
 	t.Helper()
@@ -44,6 +47,8 @@ func config(t *testing.T) app.Config {
 		"TOKEN_KEYS": users.GenerateKey(), "CURSOR_SECRET": "0123456789abcdefghijklmnopqrstuvwxyz",
 		"SHOW_BACKEND_CALLS": "true", "LOG_LEVEL": "warn", "LOG_FORMAT": "text",
 		"RETRY_DELAYS": "100ms,200ms", "POSTGRES_MAX_CONNS": "8",
+		// Budgets are on, but wide: all tests come from one address.
+		"BUDGET_ANONYMOUS": wide, "BUDGET_CUSTOMER": wide, "BUDGET_STAFF": wide, "BUDGET_CLIENT": wide,
 	}
 	environ := make([]string, 0, len(vars))
 	for name, value := range vars {

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/techmart/techmart/gateway/cost"
+	"github.com/techmart/techmart/gateway/throttle"
 	"github.com/techmart/techmart/services/viewer"
 )
 
@@ -29,6 +30,7 @@ type Config struct {
 	MaxBodyBytes     int64          // of a request
 	OperationTimeout time.Duration  // of a query or mutation
 	Limits           Limits
+	Budgets          Budgets
 	ShowBackendCalls bool          // answers carry X-TechMart-Backend-Calls
 	KeepAlive        time.Duration // between signs of life on event streams
 	InitTimeout      time.Duration // for connection_init on a WebSocket
@@ -78,6 +80,7 @@ type Deps struct {
 	Authenticator Authenticator
 	JWKS          func() []byte    // the JSON Web Key Set of the access tokens
 	Clients       Clients          // nil where there are no API clients
+	Budgets       throttle.Bank    // shares the budgets of all processes; nil keeps them in this one
 	Persisted     Store            // nil keeps persisted queries in this process only
 	Checks        map[string]Check // by component
 	Registry      *prometheus.Registry
@@ -95,6 +98,7 @@ type Gateway struct {
 	metrics *metrics
 	exec    graphql.GraphExecutor
 	cost    *cost.Analyzer
+	budgets *throttle.Budgets
 	proxies proxies
 	handler http.Handler
 
@@ -116,18 +120,23 @@ func New(c Config, d Deps) (*Gateway, error) {
 		cost:    cost.New(d.Schema.Schema()),
 		proxies: proxies(c.TrustedProxies),
 	}
+	g.config.Budgets = c.Budgets.withDefaults()
+	g.budgets = throttle.New(throttle.Config{Bank: d.Budgets, Log: d.Log, Registry: d.Registry})
 	g.streams.init()
 	g.exec = g.newExecutor()
 	g.handler = g.routes()
 	return g, nil
 }
 
+// Close gives back what this process holds of budgets. Requests that still run are served.
+func (g *Gateway) Close(ctx context.Context) { g.budgets.Close(ctx) }
+
 // Handler answers every route of the edge.
 func (g *Gateway) Handler() http.Handler { return g.handler }
 
 func (g *Gateway) routes() http.Handler {
 	mux := http.NewServeMux()
-	graph := g.crossOrigin(g.graphHandler())
+	graph := g.crossOrigin(g.rated(g.graphHandler()))
 	mux.Handle("/graphql", route("/graphql", graph))
 	mux.Handle("GET /healthz", route("/healthz", http.HandlerFunc(g.healthz)))
 	mux.Handle("GET /readyz", route("/readyz", http.HandlerFunc(g.readyz)))

@@ -39,7 +39,7 @@ func (g *Gateway) newExecutor() graphql.GraphExecutor {
 	e.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 		return next(g.deps.Loaders(ctx))
 	})
-	return e
+	return meteredExecutor{GraphExecutor: e, g: g}
 }
 
 // documentCache keeps parsed and validated documents. Large ones are left out, so that its size is
@@ -80,47 +80,6 @@ func (i introspection) MutateOperationContext(ctx context.Context, op *graphql.O
 	v := viewer.FromContext(ctx)
 	op.DisableIntrospection = i.production && !v.System && len(v.Scopes) == 0
 	return nil
-}
-
-// costLimit refuses an operation that would cost too much, and shows the estimate of others.
-type costLimit struct {
-	extension
-	g *Gateway
-}
-
-const costKey = "Cost"
-
-// ExtensionName names the extension.
-func (costLimit) ExtensionName() string { return costKey }
-
-// MutateOperationContext estimates the operation.
-func (c costLimit) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
-	limit := c.g.config.Limits.Cost
-	n := c.g.cost.Estimate(op.Doc, op.Operation, op.Variables)
-	recordOf(ctx).note(func(rec *recorded) { rec.cost = n })
-	c.g.metrics.cost.Observe(float64(n))
-	if n > limit {
-		err := coded(codeCost, "The operation costs %d; at most %d is allowed. Ask for fewer items or fewer nested lists.", n, limit)
-		err.Extensions["requestedQueryCost"], err.Extensions["maximumQueryCost"] = n, limit
-		return err
-	}
-	op.Stats.SetExtension(costKey, n)
-	return nil
-}
-
-// InterceptResponse adds extensions.cost.
-func (c costLimit) InterceptResponse(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-	resp := next(ctx)
-	if resp == nil || !graphql.HasOperationContext(ctx) {
-		return resp
-	}
-	if n, ok := graphql.GetOperationContext(ctx).Stats.GetExtension(costKey).(int); ok {
-		if resp.Extensions == nil {
-			resp.Extensions = make(map[string]any, 1)
-		}
-		resp.Extensions["cost"] = map[string]any{"requestedQueryCost": n, "maximumQueryCost": c.g.config.Limits.Cost}
-	}
-	return resp
 }
 
 // recordOperation notes for the access log what is run.
