@@ -29,8 +29,13 @@ const (
 	codeRootFields    = "ROOT_FIELD_LIMIT_EXCEEDED"
 	codeDirectives    = "DIRECTIVE_LIMIT_EXCEEDED"
 	codeTokens        = "TOKEN_LIMIT_EXCEEDED"
+	codeFragments     = "FRAGMENT_LIMIT_EXCEEDED"
+	codeCycle         = "FRAGMENT_CYCLE"
+	codeLists         = "LIST_LIMIT_EXCEEDED"
+	codeInputDepth    = "INPUT_DEPTH_LIMIT_EXCEEDED"
 	codeIntrospection = "INTROSPECTION_DISABLED"
 	codeNotPersisted  = "PERSISTED_QUERY_NOT_FOUND"
+	codeNotTrusted    = "DOCUMENT_NOT_TRUSTED"
 	codeHashMismatch  = "PERSISTED_QUERY_HASH_MISMATCH"
 )
 

@@ -34,6 +34,8 @@ type Config struct {
 	ShowBackendCalls bool          // answers carry X-TechMart-Backend-Calls
 	KeepAlive        time.Duration // between signs of life on event streams
 	InitTimeout      time.Duration // for connection_init on a WebSocket
+	Documents        DocumentMode  // of requests without API key; empty means open
+	UntrustedCost    int           // of a document that is not trusted, of clients that prefer trusted ones
 	PersistedTTL     time.Duration // how long a persisted query is kept since it was last sent in full
 }
 
@@ -80,6 +82,7 @@ type Deps struct {
 	Authenticator Authenticator
 	JWKS          func() []byte    // the JSON Web Key Set of the access tokens
 	Clients       Clients          // nil where there are no API clients
+	Documents     Documents        // nil where there are no trusted documents
 	Budgets       throttle.Bank    // shares the budgets of all processes; nil keeps them in this one
 	Persisted     Store            // nil keeps persisted queries in this process only
 	Checks        map[string]Check // by component

@@ -187,6 +187,7 @@ func parseBody(body []byte) (*graphql.RawParams, string) {
 		OperationName json.RawMessage `json:"operationName"`
 		Variables     json.RawMessage `json:"variables"`
 		Extensions    json.RawMessage `json:"extensions"`
+		DocumentID    json.RawMessage `json:"documentId"`
 	}
 	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '[' {
 		return nil, "Send one operation, not a list of them."
@@ -195,6 +196,7 @@ func parseBody(body []byte) (*graphql.RawParams, string) {
 		return nil, "The request is not a JSON object."
 	}
 	p := new(graphql.RawParams)
+	var id string
 	switch {
 	case !decode(raw.Query, &p.Query):
 		return nil, "query must be a string."
@@ -204,7 +206,11 @@ func parseBody(body []byte) (*graphql.RawParams, string) {
 		return nil, "variables must be an object."
 	case !decode(raw.Extensions, &p.Extensions):
 		return nil, "extensions must be an object."
-	case p.Query == "" && p.Extensions["persistedQuery"] == nil:
+	case !decode(raw.DocumentID, &id):
+		return nil, "documentId must be a string."
+	}
+	setDocumentID(p, id)
+	if !namesDocument(p) {
 		return nil, "query is missing."
 	}
 	return p, ""
@@ -229,7 +235,9 @@ func queryParams(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, bo
 		fault = "variables must be a JSON object."
 	case !decode(json.RawMessage(q.Get("extensions")), &p.Extensions):
 		fault = "extensions must be a JSON object."
-	case p.Query == "" && p.Extensions["persistedQuery"] == nil:
+	}
+	setDocumentID(p, q.Get("documentId"))
+	if fault == "" && !namesDocument(p) {
 		fault = "query is missing."
 	}
 	if fault != "" {

@@ -14,6 +14,7 @@ import (
 //	graphql_operations_total{kind,outcome}         counter
 //	graphql_operation_duration_seconds{kind}       histogram, seconds
 //	graphql_operation_cost                         histogram, estimated cost
+//	graphql_documents_total{client,kind}           counter, by API client: inline, persisted, trusted, untrusted, refused or missing
 //	graphql_streams{transport}                     gauge, open event streams
 type metrics struct {
 	requests   *prometheus.CounterVec
@@ -21,6 +22,7 @@ type metrics struct {
 	operations *prometheus.CounterVec
 	runs       *prometheus.HistogramVec
 	cost       prometheus.Histogram
+	documents  *prometheus.CounterVec
 	streams    *prometheus.GaugeVec
 }
 
@@ -44,11 +46,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "graphql_operation_cost", Help: "Estimated cost of operations.",
 			Buckets: []float64{1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000},
 		}),
+		documents: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "graphql_documents_total", Help: "Documents of requests, by API client and by where they come from or why they are not run.",
+		}, []string{"client", "kind"}),
 		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "graphql_streams", Help: "Event streams that are open, by transport.",
 		}, []string{"transport"}),
 	}
-	reg.MustRegister(m.requests, m.durations, m.operations, m.runs, m.cost, m.streams)
+	reg.MustRegister(m.requests, m.durations, m.operations, m.runs, m.cost, m.documents, m.streams)
 	return m
 }
 

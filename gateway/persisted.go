@@ -8,68 +8,46 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // persistedInProcess bounds the persisted queries that a process remembers without asking the store.
 const persistedInProcess = 1000
 
-// persisted answers automatic persisted queries (Apollo's protocol, version 1): a client sends the
+// persisted keeps automatic persisted queries (Apollo's protocol, version 1): a client sends the
 // SHA-256 of a document, and the document itself only when told that it is not known. Only
-// documents that passed validation and all limits are kept.
+// documents that passed validation and all limits are kept. As an extension it goes last.
 type persisted struct {
 	extension
-	local graphql.Cache[string]
+	local *lru.Cache[string, kept]
 	store Store // nil for none
 	ttl   time.Duration
 	log   *slog.Logger
 }
 
+// kept is a text that this process remembers.
+type kept struct {
+	text  string
+	until time.Time
+}
+
 func newPersisted(store Store, ttl time.Duration, log *slog.Logger) persisted {
-	return persisted{local: lru.New[string](persistedInProcess), store: store, ttl: ttl, log: log}
+	p := persisted{store: store, ttl: ttl, log: log}
+	p.local, _ = lru.New[string, kept](persistedInProcess) // fails for sizes below 1 only
+	return p
 }
 
 // ExtensionName names the extension.
 func (persisted) ExtensionName() string { return "PersistedQueries" }
 
-// persistKey is where the hash of a document waits until the document is known to be good.
-const persistKey = "Persist"
-
-// MutateOperationParameters puts the document in the place of its hash.
-func (p persisted) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
-	raw, ok := params.Extensions["persistedQuery"]
-	if !ok || raw == nil {
-		return nil
-	}
-	fields, _ := raw.(map[string]any)
-	hash, _ := fields["sha256Hash"].(string)
-	version, _ := fields["version"].(interface{ Int64() (int64, error) })
-	if n, err := version1(version); err != nil || n != 1 || !isHash(hash) {
-		return coded(codeBadRequest, "extensions.persistedQuery needs version 1 and a sha256Hash.")
-	}
-	if params.Query == "" {
-		text, found := p.find(ctx, hash)
-		if !found {
-			return &gqlerror.Error{Message: "PersistedQueryNotFound", Extensions: map[string]any{"code": codeNotPersisted}}
-		}
-		params.Query = text
-		return nil
-	}
-	if sum := sha256.Sum256([]byte(params.Query)); hex.EncodeToString(sum[:]) != hash {
-		return coded(codeHashMismatch, "The hash is not that of the query.")
-	}
-	graphql.GetOperationContext(ctx).Stats.SetExtension(persistKey, hash)
-	return nil
-}
-
-// MutateOperationContext keeps a document that has just been validated.
+// MutateOperationContext keeps a document that has just been found good.
 func (p persisted) MutateOperationContext(ctx context.Context, op *graphql.OperationContext) *gqlerror.Error {
-	hash, ok := op.Stats.GetExtension(persistKey).(string)
+	hash, ok := op.Stats.GetExtension(keepKey).(string)
 	if !ok || len(op.RawQuery) > maxCachedDocument {
 		return nil
 	}
-	p.local.Add(ctx, hash, op.RawQuery)
+	p.remember(hash, op.RawQuery)
 	if p.store != nil {
 		if err := p.store.Put(ctx, hash, op.RawQuery, p.ttl); err != nil {
 			p.log.WarnContext(ctx, "persisted query not stored", "error", err)
@@ -78,11 +56,15 @@ func (p persisted) MutateOperationContext(ctx context.Context, op *graphql.Opera
 	return nil
 }
 
+func (p persisted) remember(hash, text string) {
+	p.local.Add(hash, kept{text, time.Now().Add(p.ttl)})
+}
+
 // find looks in the process, then in the store. A store that does not answer is a miss: the client
 // sends the document.
 func (p persisted) find(ctx context.Context, hash string) (string, bool) {
-	if text, ok := p.local.Get(ctx, hash); ok {
-		return text, true
+	if one, ok := p.local.Get(hash); ok && time.Now().Before(one.until) {
+		return one.text, true
 	}
 	if p.store == nil {
 		return "", false
@@ -95,7 +77,7 @@ func (p persisted) find(ctx context.Context, hash string) (string, bool) {
 	if sum := sha256.Sum256([]byte(text)); !found || hex.EncodeToString(sum[:]) != hash {
 		return "", false
 	}
-	p.local.Add(ctx, hash, text)
+	p.remember(hash, text)
 	return text, true
 }
 
@@ -104,9 +86,4 @@ func version1(n interface{ Int64() (int64, error) }) (int64, error) {
 		return 0, nil
 	}
 	return n.Int64()
-}
-
-func isHash(s string) bool {
-	b, err := hex.DecodeString(s)
-	return err == nil && len(b) == sha256.Size
 }
