@@ -16,7 +16,10 @@ const (
 	leftovers = `
 INSERT INTO carts.carts (id, token_hash, created_at, updated_at, expires_at)
 	SELECT gen_random_uuid(), sha256('old'), now() - '99 days'::interval, now() - '99 days'::interval, now() - '69 days'::interval;
-INSERT INTO users.sign_in_attempts SELECT sha256('old'), 1, now() - '9 days'::interval, now() - '9 days'::interval;
+WITH account AS (
+	INSERT INTO users.accounts (id, email, display_name, name_key, password_hash, roles, mails_since, mails, created_at, updated_at, version)
+	SELECT gen_random_uuid(), 'old@example.com', 'Old', 'old', 'hash', ARRAY['CUSTOMER'], now(), 0, now(), now(), 1 RETURNING id
+) INSERT INTO users.tokens SELECT sha256('old'), id, 'VERIFY_EMAIL', now() - '9 days'::interval, now() - '8 days'::interval FROM account;
 INSERT INTO orders.idempotency_keys SELECT gen_random_uuid(), 'old', 'old', '', gen_random_uuid(), now() - '99 days'::interval;
 WITH payment AS (
 	INSERT INTO payments.payments (id, order_id, customer_id, provider, status, currency, amount, authorized, captured, refunded, created_at, updated_at)
@@ -30,7 +33,7 @@ INSERT INTO notifications.deliveries (id, event_id, user_id, kind, channel, reci
 
 	left = `SELECT what FROM (VALUES
 	('carts', (SELECT count(*) FROM carts.carts)),
-	('counts of sign-ins', (SELECT count(*) FROM users.sign_in_attempts)),
+	('tokens', (SELECT count(*) FROM users.tokens)),
 	('keys of orders', (SELECT count(*) FROM orders.idempotency_keys)),
 	('keys of payments', (SELECT count(*) FROM payments.idempotency_keys)),
 	('forgotten e-mails', (SELECT count(*) FROM notifications.deliveries WHERE updated_at < now() - '1 hour'::interval))

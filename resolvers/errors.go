@@ -47,6 +47,10 @@ func userError(e *errs.Error) model.UserError {
 		variant, _ := e.Data["variantId"].(uuid.UUID)
 		available, _ := e.Data["available"].(int)
 		return model.InsufficientStockError{Code: code, Message: e.Message, Field: field, VariantID: model.ID(model.PrefixVariant, variant), Available: available}
+	case code == model.UserErrorCodeThrottled:
+		if seconds, ok := e.Data["retryAfter"].(int); ok {
+			return model.ThrottledError{Code: code, Message: e.Message, Field: field, RetryAfter: seconds}
+		}
 	case code == model.UserErrorCodeConflict:
 		if version, ok := e.Data["currentVersion"].(int); ok {
 			return model.ConflictError{Code: code, Message: e.Message, Field: field, CurrentVersion: version}

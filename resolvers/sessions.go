@@ -11,11 +11,9 @@ import (
 
 // SessionCreate answers Mutation.sessionCreate.
 func (m mutationResolver) SessionCreate(ctx context.Context, input model.SessionCreateInput) (*model.SessionCreatePayload, error) {
-	in := users.Credentials{Email: input.Email, Password: input.Password}
-	if input.CartToken != nil {
-		in.CartToken = *input.CartToken
-	}
-	signed, err := m.r.Users.SignIn(ctx, in)
+	signed, err := m.r.Users.SignIn(ctx, users.Credentials{
+		Email: input.Email, Password: input.Password, Code: given(input.Code), CartToken: given(input.CartToken),
+	})
 	if err == nil {
 		err = signed.CartFault // the sign-in stands all the same
 	}
@@ -24,10 +22,39 @@ func (m mutationResolver) SessionCreate(ctx context.Context, input model.Session
 		return nil, err
 	}
 	payload := &model.SessionCreatePayload{UserErrors: faults}
+	switch {
+	case signed == nil:
+	case signed.Challenge != nil:
+		payload.Challenge = &model.SessionChallenge{Token: signed.Challenge.Token, ExpiresAt: signed.Challenge.ExpiresAt}
+	default:
+		payload.User, payload.Tokens = newUser(signed.User), newSessionTokens(&signed.Tokens)
+	}
+	return payload, nil
+}
+
+// SessionConfirm answers Mutation.sessionConfirm.
+func (m mutationResolver) SessionConfirm(ctx context.Context, input model.SessionConfirmInput) (*model.SessionConfirmPayload, error) {
+	signed, err := m.r.Users.ConfirmSignIn(ctx, input.Challenge, input.Code, given(input.CartToken))
+	if err == nil {
+		err = signed.CartFault // the sign-in stands all the same
+	}
+	faults, err := userErrors(err)
+	if err != nil {
+		return nil, err
+	}
+	payload := &model.SessionConfirmPayload{UserErrors: faults}
 	if signed != nil {
 		payload.User, payload.Tokens = newUser(signed.User), newSessionTokens(&signed.Tokens)
 	}
 	return payload, nil
+}
+
+// given gives an optional text; empty where it was left out.
+func given(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
 }
 
 // SessionRefresh answers Mutation.sessionRefresh.

@@ -178,9 +178,14 @@ func newUser(u *users.User) *model.User {
 	for i, r := range u.Roles {
 		roles[i] = model.UserRole(r)
 	}
+	var second *model.SecondFactor
+	if u.SecondFactorAt != nil {
+		second = &model.SecondFactor{EnabledAt: *u.SecondFactorAt, RecoveryCodesLeft: u.RecoveryCodes}
+	}
 	return &model.User{
 		ID:            model.ID(model.PrefixUser, u.ID),
 		UserID:        u.ID,
+		SecondFactor:  second,
 		Email:         u.Email,
 		EmailVerified: u.EmailVerified(),
 		DisplayName:   u.DisplayName,

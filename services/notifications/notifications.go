@@ -30,14 +30,20 @@ const (
 	EmailVerification Kind = "EMAIL_VERIFICATION"
 	PasswordReset     Kind = "PASSWORD_RESET"
 	PasswordChanged   Kind = "PASSWORD_CHANGED"
-	AccountExists     Kind = "ACCOUNT_EXISTS"
-	OrderConfirmed    Kind = "ORDER_CONFIRMED"
-	OrderFailed       Kind = "ORDER_FAILED"
-	OrderCancelled    Kind = "ORDER_CANCELLED"
-	PaymentFailed     Kind = "PAYMENT_FAILED"
-	OrderShipped      Kind = "ORDER_SHIPPED"
-	OrderDelivered    Kind = "ORDER_DELIVERED"
-	OrderRefunded     Kind = "ORDER_REFUNDED"
+
+	SecondFactorEnabled  Kind = "SECOND_FACTOR_ENABLED"
+	SecondFactorDisabled Kind = "SECOND_FACTOR_DISABLED"
+	RecoveryCodesRenewed Kind = "RECOVERY_CODES_RENEWED"
+	RecoveryCodeUsed     Kind = "RECOVERY_CODE_USED"
+
+	AccountExists  Kind = "ACCOUNT_EXISTS"
+	OrderConfirmed Kind = "ORDER_CONFIRMED"
+	OrderFailed    Kind = "ORDER_FAILED"
+	OrderCancelled Kind = "ORDER_CANCELLED"
+	PaymentFailed  Kind = "PAYMENT_FAILED"
+	OrderShipped   Kind = "ORDER_SHIPPED"
+	OrderDelivered Kind = "ORDER_DELIVERED"
+	OrderRefunded  Kind = "ORDER_REFUNDED"
 )
 
 // Channel is how something is sent.

@@ -120,7 +120,7 @@ func (r *renderer) action(kind Kind, c *content) *action {
 		return &action{"Choose a new password", r.baseURL + "/reset-password" + secret}
 	case AccountExists:
 		return &action{"Sign in", r.baseURL + "/sign-in"}
-	case PasswordChanged:
+	case PasswordChanged, SecondFactorEnabled, SecondFactorDisabled, RecoveryCodesRenewed, RecoveryCodeUsed:
 		return &action{"Reset your password", r.baseURL + "/forgot-password"}
 	case Welcome:
 		return &action{"Start shopping", r.baseURL + "/"}

@@ -11,6 +11,10 @@ const (
 	EventPasswordResetRequested     = "users.password_reset_requested"
 	EventPasswordChanged            = "users.password_changed"
 	EventRolesChanged               = "users.roles_changed"
+	EventSecondFactorEnabled        = "users.second_factor_enabled"
+	EventSecondFactorDisabled       = "users.second_factor_disabled"
+	EventRecoveryCodesRenewed       = "users.recovery_codes_renewed"
+	EventRecoveryCodeUsed           = "users.recovery_code_used"
 )
 
 // Event is something that happened to an account.

@@ -18,20 +18,23 @@ const maxListedSessions = 100
 type Credentials struct {
 	Email     string
 	Password  string
+	Code      string // of the second factor; empty to be asked for it by a challenge
 	CartToken string // of an anonymous cart; empty for none
 }
 
-// SignedIn is what a sign-in gives.
+// SignedIn is what a sign-in gives: a session, or a challenge and nothing else.
 type SignedIn struct {
+	Challenge *Challenge // set where a code of the second factor is needed yet
 	User      *User
 	SessionID uuid.UUID
 	Tokens    Tokens
 	CartFault error // why the lines of the anonymous cart did not move; nil where they did or there was none
 }
 
-// SignIn opens a session. It fails with INVALID_CREDENTIALS, the same way and after the same work
-// whether the account is unknown or the password wrong, and with THROTTLED after many failures with the
-// address. Anyone may call it.
+// SignIn opens a session, or gives a challenge where the account has a second factor and no code came
+// along. It fails with INVALID_CREDENTIALS, the same way and after the same work whether the account is
+// unknown or the password wrong, with INVALID_CODE, and with THROTTLED after many failures. Anyone may
+// call it.
 func (s *Service) SignIn(ctx context.Context, in Credentials) (*SignedIn, error) {
 	email := normalizeEmail(in.Email)
 	if len(email) > maxEmail || len(in.Password) > maxPasswordBytes {
@@ -39,11 +42,11 @@ func (s *Service) SignIn(ctx context.Context, in Credentials) (*SignedIn, error)
 	}
 	password := normalizePassword(in.Password)
 	for range signInTries {
-		signed, err := s.signIn(ctx, email, password)
+		signed, err := s.signIn(ctx, email, password, in.Code)
 		if errors.Is(err, errHashChanged) {
 			continue
 		}
-		if err == nil && in.CartToken != "" && s.carts != nil {
+		if err == nil && signed.Challenge == nil && in.CartToken != "" && s.carts != nil {
 			signed.CartFault = s.mergeCart(ctx, signed, in.CartToken)
 		}
 		return signed, err
@@ -57,14 +60,14 @@ const signInTries = 3
 
 var errHashChanged = errors.New("users: the password hash has changed since it was checked")
 
-func (s *Service) signIn(ctx context.Context, email, password string) (*SignedIn, error) {
+func (s *Service) signIn(ctx context.Context, email, password, code string) (*SignedIn, error) {
 	a, err := s.store.AccountGetByEmail(ctx, email)
 	if errs.CodeOf(err) == errs.NotFound {
 		a = &Account{}
 	} else if err != nil {
 		return nil, err
 	}
-	outdated, err := s.checkPassword(ctx, email, password, a.PasswordHash)
+	outdated, err := s.checkPassword(ctx, actionSignIn, email, a, password)
 	if err != nil {
 		return nil, err
 	}
@@ -73,33 +76,46 @@ func (s *Service) signIn(ctx context.Context, email, password string) (*SignedIn
 			return nil, err
 		}
 	}
+	if a.SecondFactorAt == nil {
+		return s.openSession(ctx, a)
+	}
+	if code == "" {
+		challenge, err := s.challenge(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		return &SignedIn{Challenge: challenge}, nil
+	}
+	a, _, err = s.withCode(ctx, a, func() (*Account, []uuid.UUID, error) {
+		return s.store.AccountUpdate(ctx, a.ID, func(locked *Account) error {
+			if locked.PasswordHash != a.PasswordHash || locked.SecondFactorAt == nil {
+				return errHashChanged
+			}
+			return locked.useCode(s.vault, normalizeCode(code), s.now())
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
 	return s.openSession(ctx, a)
 }
 
-// checkPassword checks a password against the hash, empty for an unknown account, and counts failures
-// with the address. It fails with INVALID_CREDENTIALS or THROTTLED.
-func (s *Service) checkPassword(ctx context.Context, email, password, hash string) (outdated bool, err error) {
-	attempts, err := s.store.AttemptsGet(ctx, email)
+// checkPassword checks a password of an account, zero for an unknown one, and counts failures with the
+// subject. It fails with INVALID_CREDENTIALS or THROTTLED.
+func (s *Service) checkPassword(ctx context.Context, action, subject string, a *Account, password string) (outdated bool, err error) {
+	t, err := s.takeFailure(ctx, action, subject, a)
 	if err != nil {
 		return false, err
 	}
-	if s.now().Before(attempts.RetryAt) {
-		return false, errThrottled()
-	}
-	match, outdated, err := s.passwords.Check(ctx, password, hash)
-	if err != nil {
+	match, outdated, err := s.passwords.Check(ctx, password, a.PasswordHash)
+	switch {
+	case err != nil:
+		t.give(ctx)
 		return false, err
-	}
-	if !match {
-		now := s.now()
-		if err := s.store.AttemptsUpdate(ctx, email, func(t *Attempts) { t.fail(now) }); err != nil {
-			return false, err
-		}
+	case !match:
 		return false, errCredentials()
 	}
-	if attempts.Failures > 0 {
-		return outdated, s.store.AttemptsDelete(ctx, email)
-	}
+	t.succeed(ctx)
 	return outdated, nil
 }
 
@@ -132,7 +148,7 @@ func (s *Service) openSession(ctx context.Context, a *Account) (*SignedIn, error
 		UserAgent: shorten(client.UserAgent, maxUserAgent), IPAddress: shorten(client.IPAddress, maxUserAgent),
 	}
 	secret, digest := newSecret()
-	user, err := s.store.SessionCreate(ctx, session, RefreshToken{Digest: digest, CreatedAt: now, ExpiresAt: expires}, a.PasswordHash)
+	user, err := s.store.SessionCreate(ctx, session, RefreshToken{Digest: digest, CreatedAt: now, ExpiresAt: expires}, a.PasswordHash, a.SecondFactorAt)
 	if errs.CodeOf(err) == errs.NotFound {
 		return nil, errHashChanged
 	}

@@ -11,13 +11,17 @@ import (
 
 // Bounds of an account.
 const (
-	maxAddresses  = 50
-	mailWindow    = time.Hour
-	maxMails      = 10 // per mailWindow, asked for by anonymous visitors
-	freeFailures  = 5  // failed sign-ins before delays begin
-	maxDelay      = time.Minute
-	failureWindow = time.Hour // failures older than this are forgotten
+	maxAddresses = 50
+	mailWindow   = time.Hour
 )
+
+// mailShares are how many messages an anonymous visitor may have sent to an address per mailWindow, all
+// kinds together: what others can make us send never uses up what the owner needs to get back in.
+var mailShares = map[string]int{
+	EventRegistrationAttempted:      3,
+	EventEmailVerificationRequested: 6,
+	EventPasswordResetRequested:     10,
+}
 
 // touch marks a change that a reader of the account can see.
 func (a *Account) touch(now time.Time) {
@@ -41,11 +45,11 @@ func (a *Account) issue(eventType, secret string, t Token) {
 }
 
 // takeMail counts a message to the address; it is false when there were too many of late.
-func (a *Account) takeMail(now time.Time) bool {
+func (a *Account) takeMail(eventType string, now time.Time) bool {
 	if now.Sub(a.MailsSince) >= mailWindow {
 		a.MailsSince, a.Mails = now, 0
 	}
-	if a.Mails >= maxMails {
+	if a.Mails >= mailShares[eventType] {
 		return false
 	}
 	a.Mails++
@@ -67,7 +71,7 @@ func (a *Account) verifyEmail(now time.Time) {
 func (a *Account) setPassword(hash string, keep uuid.UUID, now time.Time) {
 	a.PasswordHash = hash
 	a.touch(now)
-	a.Effects.DropTokens = append(a.Effects.DropTokens, ResetPassword)
+	a.Effects.DropTokens = append(a.Effects.DropTokens, ResetPassword, ChallengeToken)
 	a.Effects.EndSessions, a.Effects.KeepSession = true, keep
 	a.emit(EventPasswordChanged)
 }
@@ -114,19 +118,6 @@ func (r *Refresh) rotate(next RefreshToken, now time.Time) (good, reused bool) {
 	r.Next = &next
 	r.Session.LastUsedAt, r.Session.ExpiresAt = now, next.ExpiresAt
 	return true, false
-}
-
-// fail counts a failed sign-in and sets the delay before the next: none for the first few, then one
-// second, doubling up to a minute.
-func (t *Attempts) fail(now time.Time) {
-	if now.Sub(t.UpdatedAt) >= failureWindow {
-		t.Failures = 0
-	}
-	t.Failures++
-	t.UpdatedAt, t.RetryAt = now, now
-	if over := t.Failures - freeFailures; over >= 0 {
-		t.RetryAt = now.Add(min(time.Second<<min(over, 16), maxDelay))
-	}
 }
 
 // AddressBook is all addresses of an account. Exactly one is the default, unless the book is empty.

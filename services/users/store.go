@@ -15,7 +15,13 @@ type Account struct {
 	PasswordHash string    // argon2id, PHC format
 	MailsSince   time.Time // since when Mails are counted
 	Mails        int       // messages sent to the address because an anonymous visitor asked
-	Effects      Effects   // written with the account
+	ResetNetwork string    // that proved the address by the last reset of the password; empty for none
+
+	SecondFactorSecret []byte   // sealed; without SecondFactorAt it is being set up
+	SecondFactorStep   int64    // of the last code taken
+	RecoveryDigests    [][]byte // of the recovery codes that are left; RecoveryCodes follows it
+
+	Effects Effects // written with the account
 }
 
 // Effects are what a store writes in the transaction that writes the account.
@@ -27,16 +33,18 @@ type Effects struct {
 	Events      []Event        // to be published, in order
 }
 
-// TokenPurpose says what an e-mailed token is good for.
+// TokenPurpose says what a token is good for.
 type TokenPurpose string
 
 // The purposes.
 const (
 	VerifyEmail   TokenPurpose = "VERIFY_EMAIL"
 	ResetPassword TokenPurpose = "RESET_PASSWORD"
+	// ChallengeToken is held by who gave the right password, and not yet a code.
+	ChallengeToken TokenPurpose = "CHALLENGE"
 )
 
-// Token is an e-mailed secret, of which only the SHA-256 digest is kept.
+// Token is a secret that works once, of which only the SHA-256 digest is kept.
 type Token struct {
 	Digest    []byte
 	Purpose   TokenPurpose
@@ -58,13 +66,6 @@ type Refresh struct {
 	Session Session
 	User    User
 	Next    *RefreshToken // takes the place of Token where set
-}
-
-// Attempts counts failed sign-ins with one address, whether or not it has an account.
-type Attempts struct {
-	Failures  int
-	RetryAt   time.Time // no attempt is looked at before this
-	UpdatedAt time.Time
 }
 
 // Filter says which accounts; zero fields take all.
@@ -118,16 +119,10 @@ type Store interface {
 	// AccountListByIDs reads accounts; missing ones are left out.
 	AccountListByIDs(ctx context.Context, ids []uuid.UUID) ([]*User, error)
 
-	// AttemptsGet reads the failed sign-ins of an address; zero where there are none.
-	AttemptsGet(ctx context.Context, email string) (Attempts, error)
-	// AttemptsUpdate runs fn on the failed sign-ins of an address, which are locked meanwhile.
-	AttemptsUpdate(ctx context.Context, email string, fn func(*Attempts)) error
-	// AttemptsDelete forgets the failed sign-ins of an address.
-	AttemptsDelete(ctx context.Context, email string) error
-
-	// SessionCreate adds a session with its first refresh token to an account whose password hash is
-	// still the one given, and gives the account. It fails with NOT_FOUND where the hash has changed.
-	SessionCreate(ctx context.Context, s *Session, t RefreshToken, passwordHash string) (*User, error)
+	// SessionCreate adds a session with its first refresh token to an account whose password hash and
+	// second factor are still those given, and gives the account. It fails with NOT_FOUND where they
+	// have changed.
+	SessionCreate(ctx context.Context, s *Session, t RefreshToken, passwordHash string, secondFactorAt *time.Time) (*User, error)
 	// SessionRefresh runs fn on what the refresh token belongs to, locked meanwhile, and writes the
 	// session, marks the token used and adds the next one. It fails with NOT_FOUND.
 	SessionRefresh(ctx context.Context, digest []byte, fn func(*Refresh) error) error
@@ -141,6 +136,9 @@ type Store interface {
 	SessionListByIDs(ctx context.Context, userID uuid.UUID, ids []uuid.UUID, now time.Time) ([]*Session, error)
 	// SessionListByUsers reads the newest sessions that are signed in, at most limit of each account, newest first.
 	SessionListByUsers(ctx context.Context, userIDs []uuid.UUID, now time.Time, limit int) ([]*Session, error)
+	// SessionAddresses reads the network addresses of an account's newest sessions, at most limit, each
+	// once, also of those that have ended and are not yet purged.
+	SessionAddresses(ctx context.Context, userID uuid.UUID, limit int) ([]string, error)
 	// SessionListRevoked reads the ids of sessions that were ended since, in the order of their ids from
 	// after on, at most limit.
 	SessionListRevoked(ctx context.Context, since time.Time, after uuid.UUID, limit int) ([]uuid.UUID, error)
@@ -154,7 +152,6 @@ type Store interface {
 	// AddressListByUsers reads address books: the default address first, then by id.
 	AddressListByUsers(ctx context.Context, userIDs []uuid.UUID) ([]*Address, error)
 
-	// PurgeExpired deletes tokens and sessions that ended before the time, and attempts not touched
-	// since, at most limit of each kind. It gives the number of rows deleted.
+	// PurgeExpired deletes tokens and sessions that ended before the time, at most limit of each kind. It gives the number of rows deleted.
 	PurgeExpired(ctx context.Context, before time.Time, limit int) (int, error)
 }

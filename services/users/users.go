@@ -5,6 +5,7 @@
 package users
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -54,7 +55,9 @@ type User struct {
 	Email           string     // lower case
 	EmailVerifiedAt *time.Time // nil until proven
 	DisplayName     string
-	Roles           []Role // Customer first
+	Roles           []Role     // Customer first
+	SecondFactorAt  *time.Time // since when the second factor is on; nil while it is off
+	RecoveryCodes   int        // that are left
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Version         int // from 1, grows with each change
@@ -127,6 +130,9 @@ type Config struct {
 	SessionMax      time.Duration // a session ends at the latest after this; 180 days
 	VerificationTTL time.Duration // life of an e-mail verification token; 48 hours
 	ResetTTL        time.Duration // life of a password reset token; 1 hour
+	ChallengeTTL    time.Duration // time to give a code of the second factor; 10 minutes
+	Issuer          string        // what authenticator apps call the shop; TechMart
+	Limits          LimitConfig
 	// AnswerFloor is the least time that the requests take whose answer must not tell whether an
 	// account exists; negative for none; 200 ms.
 	AnswerFloor time.Duration
@@ -142,12 +148,14 @@ func (c Config) withDefaults() Config {
 		{&c.SessionMax, 180 * 24 * time.Hour},
 		{&c.VerificationTTL, 48 * time.Hour},
 		{&c.ResetTTL, time.Hour},
+		{&c.ChallengeTTL, 10 * time.Minute},
 		{&c.AnswerFloor, 200 * time.Millisecond},
 	} {
 		if *f.field == 0 {
 			*f.field = f.value
 		}
 	}
+	c.Issuer = cmp.Or(c.Issuer, "TechMart")
 	return c
 }
 
@@ -156,7 +164,10 @@ type Deps struct {
 	Store       Store
 	Passwords   Passwords        // a *Hasher
 	Keys        *KeySet          // sign and verify access tokens
+	Vault       *Vault           // seals second factors; nil lets nobody set one up
 	Revocations Revocations      // nil asks the store about every token
+	Limits      Limits           // of what strangers try; nil counts in this process only
+	Metrics     Metrics          // nil means none
 	Carts       Carts            // nil leaves anonymous carts alone
 	Clock       func() time.Time // nil means time.Now
 	Log         *slog.Logger     // nil means slog.Default()
@@ -168,7 +179,9 @@ type Service struct {
 	store       Store
 	passwords   Passwords
 	keys        *KeySet
+	vault       *Vault
 	revocations *revocations
+	limits      *limiter
 	carts       Carts
 	clock       func() time.Time
 	log         *slog.Logger
@@ -187,9 +200,10 @@ func New(d Deps) (*Service, error) {
 		d.Log = slog.Default()
 	}
 	return &Service{
-		store: d.Store, passwords: d.Passwords, keys: d.Keys, carts: d.Carts, clock: d.Clock, log: d.Log,
+		store: d.Store, passwords: d.Passwords, keys: d.Keys, vault: d.Vault, carts: d.Carts, clock: d.Clock, log: d.Log,
 		config:      d.Config.withDefaults(),
 		revocations: newRevocations(d.Revocations, d.Store, d.Clock, d.Log),
+		limits:      newLimiter(d),
 	}, nil
 }
 

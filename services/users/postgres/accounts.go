@@ -20,7 +20,8 @@ const (
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 
 	accountUpdate = `UPDATE users.accounts SET email_verified_at = $2, display_name = $3, roles = $4, updated_at = $5, version = $6,
-  password_hash = $7, mails_since = $8, mails = $9, event_sequence = $10, name_key = $11
+  password_hash = $7, mails_since = $8, mails = $9, event_sequence = $10, name_key = $11,
+  reset_network = $12, second_factor_at = $13, second_factor_secret = $14, second_factor_step = $15, recovery_codes = $16
 WHERE id = $1`
 
 	accountGet = `SELECT ` + accountColumns + ` FROM users.accounts AS a WHERE a.id = $1`
@@ -181,7 +182,8 @@ func (s *Store) accountUpdate(ctx context.Context, find func(pgx.Tx) (uuid.UUID,
 			return err
 		}
 		b.Queue(accountUpdate, a.ID, a.EmailVerifiedAt, a.DisplayName, roleNames(a.Roles), a.UpdatedAt, a.Version,
-			a.PasswordHash, a.MailsSince, a.Mails, a.sequence, users.NameKey(a.DisplayName))
+			a.PasswordHash, a.MailsSince, a.Mails, a.sequence, users.NameKey(a.DisplayName),
+			a.ResetNetwork, a.SecondFactorAt, a.SecondFactorSecret, a.SecondFactorStep, digests(a.RecoveryDigests))
 		return tx.SendBatch(ctx, &b).Close()
 	})
 	switch {
@@ -191,6 +193,14 @@ func (s *Store) accountUpdate(ctx context.Context, find func(pgx.Tx) (uuid.UUID,
 		return nil, nil, wrap(err, "update account")
 	}
 	return &a.Account, ended, nil
+}
+
+// digests gives an array that is not null.
+func digests(list [][]byte) [][]byte {
+	if list == nil {
+		return [][]byte{}
+	}
+	return list
 }
 
 // AccountListByIDs reads accounts.

@@ -26,20 +26,11 @@ func collectSession(row pgx.CollectableRow) (*users.Session, error) {
 }
 
 const (
-	attemptsGet = `SELECT failures, retry_at, updated_at FROM users.sign_in_attempts WHERE email_digest = $1`
-
-	attemptsInsert = `INSERT INTO users.sign_in_attempts (email_digest, failures, retry_at, updated_at)
-VALUES ($1, 0, 'epoch', 'epoch') ON CONFLICT DO NOTHING`
-
-	attemptsLock = attemptsGet + ` FOR UPDATE`
-
-	attemptsUpdate = `UPDATE users.sign_in_attempts SET failures = $2, retry_at = $3, updated_at = $4 WHERE email_digest = $1`
-
-	attemptsDelete = `DELETE FROM users.sign_in_attempts WHERE email_digest = $1`
-
-	// sessionCreate waits for who is changing the account, and then looks at the new password hash.
+	// sessionCreate waits for who is changing the account, and then looks at the new password hash
+	// and second factor.
 	sessionCreate = `WITH account AS (
-  SELECT ` + userColumns + ` FROM users.accounts AS a WHERE a.id = $2 AND a.password_hash = $3 FOR SHARE
+  SELECT ` + userColumns + ` FROM users.accounts AS a WHERE a.id = $2 AND a.password_hash = $3
+    AND a.second_factor_at IS NOT DISTINCT FROM $11 FOR SHARE
 ), session AS (
   INSERT INTO users.sessions (id, account_id, user_agent, ip_address, created_at, last_used_at, expires_at)
   SELECT $1, id, $4, $5, $6, $6, $7 FROM account
@@ -48,7 +39,7 @@ VALUES ($1, 0, 'epoch', 'epoch') ON CONFLICT DO NOTHING`
   INSERT INTO users.refresh_tokens (digest, session_id, created_at, expires_at)
   SELECT $8, id, $9, $10 FROM session
 )
-SELECT ` + userColumns + ` FROM account AS a`
+SELECT * FROM account`
 
 	sessionRefreshLock = `SELECT t.digest, t.created_at, t.expires_at, t.used_at, ` + sessionColumns + `, ` + userColumns + `
 FROM users.refresh_tokens AS t
@@ -78,51 +69,16 @@ CROSS JOIN LATERAL (
 ) AS s
 ORDER BY s.account_id, s.created_at DESC, s.id DESC`
 
+	sessionAddresses = `SELECT DISTINCT ip_address FROM (
+  SELECT ip_address FROM users.sessions WHERE account_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2) AS newest`
+
 	sessionListRevoked = `SELECT id FROM users.sessions WHERE revoked_at >= $1 AND id > $2 ORDER BY id LIMIT $3`
 )
 
-// AttemptsGet reads the failed sign-ins of an address.
-func (s *Store) AttemptsGet(ctx context.Context, email string) (users.Attempts, error) {
-	t, err := scanAttempts(s.pool.QueryRow(ctx, attemptsGet, emailDigest(email)))
-	if errors.Is(err, pgx.ErrNoRows) {
-		return users.Attempts{}, nil
-	}
-	return t, wrap(err, "get attempts")
-}
-
-func scanAttempts(row pgx.Row) (t users.Attempts, err error) {
-	err = row.Scan(&t.Failures, &t.RetryAt, &t.UpdatedAt)
-	return t, err
-}
-
-// AttemptsUpdate runs fn on the locked failed sign-ins of an address.
-func (s *Store) AttemptsUpdate(ctx context.Context, email string, fn func(*users.Attempts)) error {
-	key := emailDigest(email)
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, attemptsInsert, key); err != nil {
-			return err
-		}
-		t, err := scanAttempts(tx.QueryRow(ctx, attemptsLock, key))
-		if err != nil {
-			return err
-		}
-		fn(&t)
-		_, err = tx.Exec(ctx, attemptsUpdate, key, t.Failures, t.RetryAt, t.UpdatedAt)
-		return err
-	})
-	return wrap(err, "update attempts")
-}
-
-// AttemptsDelete forgets the failed sign-ins of an address.
-func (s *Store) AttemptsDelete(ctx context.Context, email string) error {
-	_, err := s.pool.Exec(ctx, attemptsDelete, emailDigest(email))
-	return wrap(err, "delete attempts")
-}
-
 // SessionCreate adds a session with its first refresh token.
-func (s *Store) SessionCreate(ctx context.Context, n *users.Session, t users.RefreshToken, passwordHash string) (*users.User, error) {
+func (s *Store) SessionCreate(ctx context.Context, n *users.Session, t users.RefreshToken, passwordHash string, secondFactorAt *time.Time) (*users.User, error) {
 	rows, err := s.pool.Query(ctx, sessionCreate, n.ID, n.UserID, passwordHash, n.UserAgent, n.IPAddress,
-		n.CreatedAt, n.ExpiresAt, t.Digest, t.CreatedAt, t.ExpiresAt)
+		n.CreatedAt, n.ExpiresAt, t.Digest, t.CreatedAt, t.ExpiresAt, secondFactorAt)
 	if err != nil {
 		return nil, wrap(err, "create session")
 	}
@@ -190,6 +146,16 @@ func (s *Store) sessionIDs(ctx context.Context, what, sql string, args ...any) (
 	}
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	return ids, wrap(err, what)
+}
+
+// SessionAddresses reads the addresses of an account's newest sessions.
+func (s *Store) SessionAddresses(ctx context.Context, userID uuid.UUID, limit int) ([]string, error) {
+	rows, err := s.pool.Query(ctx, sessionAddresses, userID, limit)
+	if err != nil {
+		return nil, wrap(err, "list addresses of sessions")
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return list, wrap(err, "list addresses of sessions")
 }
 
 // SessionActive reports whether the session is signed in.

@@ -3,7 +3,6 @@ package postgres
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -47,16 +46,20 @@ type account struct {
 }
 
 // userColumns are those of scanUser; the table's alias is a.
-const userColumns = `a.id, a.email, a.email_verified_at, a.display_name, a.roles, a.created_at, a.updated_at, a.version`
+const userColumns = `a.id, a.email, a.email_verified_at, a.display_name, a.roles, a.created_at, a.updated_at, a.version,
+  a.second_factor_at, cardinality(a.recovery_codes)`
 
 func userFields(u *users.User) []any {
-	return []any{&u.ID, &u.Email, &u.EmailVerifiedAt, &u.DisplayName, &u.Roles, &u.CreatedAt, &u.UpdatedAt, &u.Version}
+	return []any{&u.ID, &u.Email, &u.EmailVerifiedAt, &u.DisplayName, &u.Roles, &u.CreatedAt, &u.UpdatedAt, &u.Version,
+		&u.SecondFactorAt, &u.RecoveryCodes}
 }
 
-const accountColumns = userColumns + `, a.password_hash, a.mails_since, a.mails, a.event_sequence`
+const accountColumns = userColumns + `, a.password_hash, a.mails_since, a.mails, a.event_sequence,
+  a.reset_network, a.second_factor_secret, a.second_factor_step, a.recovery_codes`
 
 func (a *account) fields() []any {
-	return append(userFields(&a.User), &a.PasswordHash, &a.MailsSince, &a.Mails, &a.sequence)
+	return append(userFields(&a.User), &a.PasswordHash, &a.MailsSince, &a.Mails, &a.sequence,
+		&a.ResetNetwork, &a.SecondFactorSecret, &a.SecondFactorStep, &a.RecoveryDigests)
 }
 
 func collectUser(row pgx.CollectableRow) (*users.User, error) {
@@ -116,20 +119,13 @@ func (a *account) queueEffects(b *pgx.Batch, ended *[]uuid.UUID) error {
 	return outbox.Queue(b, Schema, events...)
 }
 
-// emailDigest is the key of an address that need not belong to anyone: it keeps the table from being a
-// list of what people typed.
-func emailDigest(email string) []byte {
-	sum := sha256.Sum256([]byte(email))
-	return sum[:]
-}
-
 // PurgeExpired deletes what ended before the time.
 func (s *Store) PurgeExpired(ctx context.Context, before time.Time, limit int) (int, error) {
 	var (
 		b       pgx.Batch
 		deleted int
 	)
-	for _, sql := range []string{tokenPurge, refreshTokenPurge, sessionPurgeExpired, sessionPurgeRevoked, attemptsPurge} {
+	for _, sql := range []string{tokenPurge, refreshTokenPurge, sessionPurgeExpired, sessionPurgeRevoked} {
 		b.Queue(sql, before, limit).Query(func(rows pgx.Rows) error {
 			rows.Close()
 			deleted += int(rows.CommandTag().RowsAffected())
@@ -153,7 +149,4 @@ const (
 
 	sessionPurgeRevoked = `DELETE FROM users.sessions WHERE id = ANY (ARRAY(
   SELECT id FROM users.sessions WHERE revoked_at < $1 ORDER BY revoked_at LIMIT $2))`
-
-	attemptsPurge = `DELETE FROM users.sign_in_attempts WHERE email_digest = ANY (ARRAY(
-  SELECT email_digest FROM users.sign_in_attempts WHERE updated_at < $1 ORDER BY updated_at LIMIT $2))`
 )

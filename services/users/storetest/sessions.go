@@ -24,7 +24,7 @@ func newSession(a *users.Account, created time.Time) (*users.Session, users.Refr
 func createSession(t testing.TB, h Harness, a *users.Account, created time.Time) (*users.Session, users.RefreshToken) {
 	t.Helper()
 	s, token := newSession(a, created)
-	u, err := h.Store.SessionCreate(t.Context(), s, token, a.PasswordHash)
+	u, err := h.Store.SessionCreate(t.Context(), s, token, a.PasswordHash, a.SecondFactorAt)
 	if err != nil || u.ID != a.ID || u.Email != a.Email || !slices.Equal(u.Roles, a.Roles) {
 		t.Fatalf("SessionCreate gives %+v, %v", u, err)
 	}
@@ -39,29 +39,35 @@ func sessionIDs(list []*users.Session) []uuid.UUID {
 	return ids
 }
 
-func testAttempts(t *testing.T, h Harness) {
+func testAddresses(t *testing.T, h Harness) {
 	t.Parallel()
-	ctx, email := t.Context(), unique()+"@example.com"
-	if got := must[users.Attempts](t)(h.Store.AttemptsGet(ctx, email)); got != (users.Attempts{}) {
-		t.Errorf("attempts of an unknown address: %+v", got)
-	}
-	parallel(t, func(ctx context.Context) error {
-		return h.Store.AttemptsUpdate(ctx, email, func(a *users.Attempts) {
-			a.Failures++
-			a.UpdatedAt, a.RetryAt = epoch, epoch.Add(time.Second)
-		})
-	})
-	got := must[users.Attempts](t)(h.Store.AttemptsGet(ctx, email))
-	if got.Failures != 6 || !got.UpdatedAt.Equal(epoch) || !got.RetryAt.Equal(epoch.Add(time.Second)) {
-		t.Errorf("attempts %+v after 6 updates at once", got)
-	}
-	for range 2 {
-		if err := h.Store.AttemptsDelete(ctx, email); err != nil {
+	ctx := t.Context()
+	a, b := create(t, h, nil), create(t, h, nil)
+	add := func(a *users.Account, address string, created time.Time) uuid.UUID {
+		t.Helper()
+		s, token := newSession(a, created)
+		s.IPAddress = address
+		if _, err := h.Store.SessionCreate(ctx, s, token, a.PasswordHash, nil); err != nil {
 			t.Fatal(err)
 		}
+		return s.ID
 	}
-	if got := must[users.Attempts](t)(h.Store.AttemptsGet(ctx, email)); got.Failures != 0 {
-		t.Errorf("attempts %+v after AttemptsDelete", got)
+	add(a, "192.0.2.1", epoch)
+	ended := add(a, "192.0.2.2", epoch.Add(time.Hour))
+	add(a, "192.0.2.3", epoch.Add(2*time.Hour))
+	add(a, "192.0.2.3", epoch.Add(3*time.Hour))
+	add(b, "192.0.2.9", epoch)
+	if err := h.Store.SessionRevoke(ctx, a.ID, ended, epoch); err != nil {
+		t.Fatal(err)
+	}
+	for limit, want := range map[int][]string{2: {"192.0.2.3"}, 3: {"192.0.2.2", "192.0.2.3"}, 9: {"192.0.2.1", "192.0.2.2", "192.0.2.3"}} {
+		got := must[[]string](t)(h.Store.SessionAddresses(ctx, a.ID, limit))
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("addresses of the newest %d sessions: %v, want %v", limit, got, want)
+		}
+	}
+	if got := must[[]string](t)(h.Store.SessionAddresses(ctx, uuid.Nil, 9)); len(got) != 0 {
+		t.Errorf("addresses of nobody: %v", got)
 	}
 }
 
@@ -126,7 +132,7 @@ func testSessionStale(t *testing.T, h Harness) {
 	t.Parallel()
 	a := create(t, h, nil)
 	s, token := newSession(a, epoch)
-	_, err := h.Store.SessionCreate(t.Context(), s, token, "another hash")
+	_, err := h.Store.SessionCreate(t.Context(), s, token, "another hash", nil)
 	wantCode(t, "SessionCreate with another hash", err, errs.NotFound)
 	if must[bool](t)(h.Store.SessionActive(t.Context(), s.ID, epoch)) {
 		t.Error("the session was created")
@@ -245,22 +251,18 @@ func testPurge(t *testing.T, h Harness) {
 	expired, refresh := createSession(t, h, a, ancient)
 	revoked, _ := newSession(a, ancient)
 	revoked.ExpiresAt = epoch
-	if _, err := h.Store.SessionCreate(ctx, revoked, users.RefreshToken{Digest: digest(unique()), CreatedAt: ancient, ExpiresAt: epoch}, a.PasswordHash); err != nil {
+	if _, err := h.Store.SessionCreate(ctx, revoked, users.RefreshToken{Digest: digest(unique()), CreatedAt: ancient, ExpiresAt: epoch}, a.PasswordHash, a.SecondFactorAt); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.Store.SessionRevoke(ctx, a.ID, revoked.ID, ancient); err != nil {
-		t.Fatal(err)
-	}
-	email := unique() + "@example.com"
-	if err := h.Store.AttemptsUpdate(ctx, email, func(a *users.Attempts) { a.Failures, a.UpdatedAt, a.RetryAt = 7, ancient, ancient }); err != nil {
 		t.Fatal(err)
 	}
 	before := ancient.Add(48 * time.Hour)
 	deleted := 0
 	for {
 		n := must[int](t)(h.Store.PurgeExpired(ctx, before, 1))
-		if n > 5 {
-			t.Errorf("one purge of at most 1 of each of 5 kinds deleted %d", n)
+		if n > 4 {
+			t.Errorf("one purge of at most 1 of each of 4 kinds deleted %d", n)
 		}
 		if n == 0 {
 			break
@@ -268,8 +270,8 @@ func testPurge(t *testing.T, h Harness) {
 		deleted += n
 	}
 	// The expired session's refresh token goes by itself or with the session.
-	if deleted < 4 || deleted > 5 {
-		t.Errorf("%d rows deleted, want a token, a refresh token, two sessions and attempts", deleted)
+	if deleted < 3 || deleted > 4 {
+		t.Errorf("%d rows deleted, want a token, a refresh token and two sessions", deleted)
 	}
 	if must[bool](t)(h.Store.SessionActive(ctx, expired.ID, ancient)) {
 		t.Error("an expired session is still there")
@@ -277,9 +279,6 @@ func testPurge(t *testing.T, h Harness) {
 	wantCode(t, "SessionRevoke of a purged one", h.Store.SessionRevoke(ctx, a.ID, revoked.ID, epoch), errs.NotFound)
 	wantCode(t, "refresh token", h.Store.SessionRefresh(ctx, refresh.Digest, func(*users.Refresh) error { return nil }), errs.NotFound)
 	wantCode(t, "token", second(h.Store.AccountGetByToken(ctx, users.VerifyEmail, token, ancient)), errs.NotFound)
-	if got := must[users.Attempts](t)(h.Store.AttemptsGet(ctx, email)); got.Failures != 0 {
-		t.Errorf("attempts %+v after the purge", got)
-	}
 	if _, err := h.Store.AccountGet(ctx, a.ID); err != nil {
 		t.Errorf("the account: %v", err)
 	}
