@@ -1,17 +1,16 @@
 package cost_test
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/validator"
 
 	"github.com/techmart/techmart/gateway/cost"
-	"github.com/techmart/techmart/graph"
 )
 
 const sdl = `
@@ -29,7 +28,28 @@ type Query {
   things(first: Int): Connection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"], assumedSize: 20)
   any: Any
   search(sorted: Boolean @cost(weight: "8")): Thing
+  cheap(approximate: Boolean @cost(weight: "-3")): Thing @cost(weight: "4")
+  filtered(filter: Filter): Thing
+  files(list: [Upload], one: Upload, kind: Kind): Thing
+  free(file: Upload @cost(weight: "0")): Thing
+  within(input: Page = {size: {first: 6}}): [Thing] @listSize(slicingArguments: ["input.size.first", "input.ids"], requireOneSlicingArgument: false)
+  standard(input: Standard): [Thing] @listSize(slicingArguments: ["input.first"], assumedSize: 30)
+  grid: [[Thing]] @listSize(assumedSize: 3)
+  coloured: [Colour] @listSize(assumedSize: 4)
+  owner: Owner
+  exactly(first: Int, last: Int): [Thing] @listSize(slicingArguments: ["first", "last"], assumedSize: 7)
+  exactlyOrDefault(first: Int = 3, last: Int): [Thing] @listSize(slicingArguments: ["first", "last"])
 }
+input Filter { text: String @cost(weight: "5") all: [Filter] file: Upload plain: Int }
+input Page { size: Size ids: [ID!] }
+input Size { first: Int }
+input Standard { first: Int = 9 other: Int }
+scalar Upload @cost(weight: "7")
+enum Kind @cost(weight: "3") { SMALL LARGE }
+enum Colour @cost(weight: "2") { RED }
+interface Owner { assets(first: Int): [Thing] @listSize(slicingArguments: ["first"], assumedSize: 2) name: String }
+type Person implements Owner { assets(first: Int): [Thing] @cost(weight: "100") name: String }
+type Firm implements Owner { assets(first: Int): [Thing] @listSize(slicingArguments: ["first"], assumedSize: 50) name: String @cost(weight: "9") }
 type Mutation { change: Thing @cost(weight: "10") }
 type Subscription { changed: Thing }
 type Connection { edges: [Edge] nodes: [Thing] pageInfo: Info totalCount: Int @cost(weight: "5") }
@@ -44,24 +64,7 @@ scalar Blob @cost(weight: "2")
 // estimate gives the cost of a query with variables as JSON.
 func estimate(t *testing.T, schema *ast.Schema, query, variables string) int {
 	t.Helper()
-	doc, faults := gqlparser.LoadQueryWithRules(schema, query, nil)
-	if len(faults) > 0 {
-		t.Fatal(faults)
-	}
-	given := map[string]any{}
-	if variables != "" {
-		d := json.NewDecoder(strings.NewReader(variables))
-		d.UseNumber()
-		if err := d.Decode(&given); err != nil {
-			t.Fatal(err)
-		}
-	}
-	op := doc.Operations[0]
-	coerced, err := validator.VariableValues(schema, op, given)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cost.New(schema).Estimate(doc, op, coerced)
+	return parse(t, schema, query, variables).estimate(cost.New(schema))
 }
 
 func TestEstimate(t *testing.T) {
@@ -108,6 +111,34 @@ func TestEstimate(t *testing.T) {
 		{"mutation", `mutation { change { id } }`, "", 11},
 		{"subscription", `subscription { changed { id } }`, "", 1},
 		{"introspection", `{ __schema { types { fields { type { name } } } } __typename }`, "", 50},
+		{"negative weight of an argument", `{ cheap(approximate: true) { id } }`, "", 2},
+		{"field of an input object", `{ filtered(filter: {text: "a"}) { id } }`, "", 6},
+		{"nested input objects", `{ filtered(filter: {text: "a", all: [{text: "b"}, {text: "c", file: "f"}]}) { id } }`, "", 23},
+		{"input object without weights", `{ filtered(filter: {plain: 3}) { id } }`, "", 1},
+		{"input object in a variable", `query($f: Filter) { filtered(filter: $f) { id } }`, `{"f": {"text": "a", "all": [{"file": "f"}]}}`, 13},
+		{"variable within an input object", `query($t: String) { filtered(filter: {text: $t, all: [{text: $t}]}) { id } }`, `{"t": "a"}`, 11},
+		{"variable within an input object left out", `query($t: String) { filtered(filter: {text: $t}) { id } }`, ``, 1},
+		{"variable of an argument left out", `query($s: Boolean) { search(sorted: $s) { id } }`, ``, 1},
+		{"variable of an argument", `query($s: Boolean) { search(sorted: $s) { id } }`, `{"s": true}`, 9},
+		{"scalar", `{ files(one: "f") { id } }`, "", 8},
+		{"scalar that is null", `{ files(one: null) { id } }`, "", 1},
+		{"list of scalars", `{ files(list: ["f", "g", "h"]) { id } }`, "", 22},
+		{"list of scalars in a variable", `query($l: [Upload]) { files(list: $l) { id } }`, `{"l": ["f", "g"]}`, 15},
+		{"enum", `{ files(kind: LARGE) { id } }`, "", 4},
+		{"weight of the argument instead of its type's", `{ free(file: "f") { id } }`, "", 1},
+		{"nested slicing argument", `{ within(input: {size: {first: 3}}) { id } }`, "", 3},
+		{"nested slicing argument by variable", `query($n: Int) { within(input: {size: {first: $n}}) { id } }`, `{"n": 4}`, 4},
+		{"nested slicing argument in a variable", `query($p: Page) { within(input: $p) { id } }`, `{"p": {"size": {"first": 5}}}`, 5},
+		{"nested list as slicing argument", `{ within(input: {ids: ["a", "b"]}) { id } }`, "", 2},
+		{"nested default of the argument", `{ within { id } }`, "", 6},
+		{"nested default of the input field", `{ standard(input: {other: 1}) { id } }`, "", 9},
+		{"nested argument left out", `{ standard { id } }`, "", 30},
+		{"one value for a list", `{ byIDs(ids: "a") { id } }`, "", 1},
+		{"list of lists", `{ grid { id } }`, "", 30},
+		{"list of weighted leaves", `{ coloured }`, "", 8},
+		{"size by the interface", `{ owner { assets(first: 5) { id } } }`, "", 106},
+		{"size by the object", `{ owner { ... on Firm { assets { id } } } }`, "", 51},
+		{"field that is dear on one type", `{ owner { name } }`, "", 10},
 		{"too dear", `{ undecided(first: 2147483647) { parts(first: 2147483647) { id } } }`, "", cost.TooDear},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -137,19 +168,7 @@ func TestBoundedWork(t *testing.T) {
 // Every list of the graph says how long it can be.
 func TestEveryListHasASize(t *testing.T) {
 	t.Parallel()
-	entries, err := graph.Schema.ReadDir("schema")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var sources []*ast.Source
-	for _, e := range entries {
-		text, err := graph.Schema.ReadFile("schema/" + e.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		sources = append(sources, &ast.Source{Name: e.Name(), Input: string(text)})
-	}
-	schema := gqlparser.MustLoadSchema(sources...)
+	schema := graphSchema(t)
 	sized := make(map[string]bool) // "Type.field" of what is sized by the field above
 	for _, def := range schema.Types {
 		for _, f := range def.Fields {
@@ -167,10 +186,13 @@ func TestEveryListHasASize(t *testing.T) {
 			}
 			if arg := d.Arguments.ForName("slicingArguments"); arg != nil {
 				for _, child := range arg.Value.Children {
-					if f.Arguments.ForName(child.Value.Raw) == nil {
+					if !leads(schema, f, strings.Split(child.Value.Raw, ".")) {
 						t.Errorf("%s.%s has no argument %s", def.Name, f.Name, child.Value.Raw)
 					}
 				}
+			}
+			if f.Type.NamedType != "" && d.Arguments.ForName("sizedFields") == nil {
+				t.Errorf("%s.%s is no list, and has none that it sizes", def.Name, f.Name)
 			}
 		}
 	}
@@ -183,5 +205,94 @@ func TestEveryListHasASize(t *testing.T) {
 				t.Errorf("%s.%s is a list without @listSize", def.Name, f.Name)
 			}
 		}
+	}
+}
+
+// leads tells whether the path of a slicing argument leads to an argument or input field.
+func leads(schema *ast.Schema, f *ast.FieldDefinition, path []string) bool {
+	arg := f.Arguments.ForName(path[0])
+	if arg == nil {
+		return false
+	}
+	typ := arg.Type
+	for _, name := range path[1:] {
+		within := schema.Types[typ.Name()].Fields.ForName(name)
+		if within == nil {
+			return false
+		}
+		typ = within.Type
+	}
+	return true
+}
+
+// Where @listSize requires it, exactly one slicing argument has to be given.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	schema := gqlparser.MustLoadSchema(&ast.Source{Input: sdl})
+	a := cost.New(schema)
+	for _, c := range []struct {
+		query, variables string
+		want             int // arguments given; 1 is right
+	}{
+		{`{ exactly(first: 1) { id } }`, "", 1},
+		{`{ exactly(last: 1) { id } }`, "", 1},
+		{`{ exactly { id } }`, "", 0},
+		{`{ exactly(first: null) { id } }`, "", 0},
+		{`{ exactly(first: 1, last: 2) { id } }`, "", 2},
+		{`query($n: Int) { exactly(first: $n, last: 1) { id } }`, `{}`, 1},
+		{`query($n: Int) { exactly(first: $n, last: 1) { id } }`, `{"n": 1}`, 2},
+		{`query($n: Int) { exactly(first: $n) { id } }`, ``, 0},
+		{`query($n: Int = 2) { exactly(first: $n) { id } }`, ``, 1},
+		{`{ exactlyOrDefault { id } }`, "", 1},
+		{`{ exactlyOrDefault(last: 2) { id } }`, "", 1},
+		{`{ exactlyOrDefault(first: 1, last: 2) { id } }`, "", 2},
+		{`{ one { parts { id } } within { id } }`, "", 0},
+		{`query($s: Boolean!) { one { id } exactly @skip(if: $s) { id } }`, `{"s": true}`, 1},
+		{`{ one { id } }`, "", 1},
+	} {
+		o := parse(t, schema, c.query, c.variables)
+		err := a.Check(o.doc, o.op, o.variables)
+		var fault *cost.SlicingError
+		switch {
+		case c.want == 1 && err != nil:
+			t.Errorf("%s %s: %v", c.query, c.variables, err)
+		case c.want != 1 && (!errors.As(err, &fault) || fault.Given != c.want):
+			t.Errorf("%s %s: %v, want %d given", c.query, c.variables, err, c.want)
+		}
+	}
+}
+
+func TestBreakdown(t *testing.T) {
+	t.Parallel()
+	schema := gqlparser.MustLoadSchema(&ast.Source{Input: sdl})
+	a := cost.New(schema)
+	o := parse(t, schema, `query($n: Int) {
+  __schema { types { name } }
+  list: things(first: $n) { nodes { id parts(first: 2) { big } } totalCount }
+  any { ... on Thing { id } ... on Heavy { id } }
+  leaf
+}`, `{"n": 4}`)
+	var got []string
+	top := 0
+	for _, f := range a.Breakdown(o.doc, o.op, o.variables) {
+		got = append(got, fmt.Sprintf("%s %s %dx%d %d %d", strings.Join(f.Path, "."), f.Field, f.Times, f.Items, f.Cost, f.Total))
+		if len(f.Path) == 1 {
+			top += f.Total
+		}
+	}
+	want := []string{
+		"__schema Query.__schema 1x1 50 50",
+		"list Query.things 1x1 1 34",
+		"list.nodes Connection.nodes 1x4 4 28",
+		"list.nodes.parts Thing.parts 4x2 8 24",
+		"list.nodes.parts.big Thing.big 8x1 16 16",
+		"list.totalCount Connection.totalCount 1x1 5 5",
+		"any Query.any 1x1 50 50",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if total := o.estimate(a); top != total {
+		t.Errorf("the fields of the root add up to %d, the estimate is %d", top, total)
 	}
 }
