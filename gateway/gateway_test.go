@@ -156,7 +156,7 @@ func (l *logBuffer) String() string {
 }
 
 func limits() gateway.Limits {
-	return gateway.Limits{Cost: 1000, Depth: 10, Aliases: 5, RootFields: 5, Directives: 5, Tokens: 1000}
+	return gateway.Limits{Cost: 1000, Depth: 10, Aliases: 5, RootFields: 5, Directives: 5, Tokens: 1000, Fragments: 50, ListItems: 10, Batch: 3}
 }
 
 func setup(t *testing.T, change ...func(*gateway.Config, *gateway.Deps)) *edge {

@@ -10,8 +10,11 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 )
 
+// maxInputDepth bounds how deep lists and objects are nested in an input value.
+const maxInputDepth = 32
+
 // shapeLimit bounds a document's shape before it is validated: validation itself grows with it.
-// Documents that were validated before are not looked at again.
+// Documents that were validated before are not looked at again, their variables each time.
 type shapeLimit struct {
 	extension
 	limits    Limits
@@ -23,6 +26,13 @@ func (shapeLimit) ExtensionName() string { return "ShapeLimit" }
 
 // MutateOperationParameters refuses a document that is out of bounds.
 func (l shapeLimit) MutateOperationParameters(ctx context.Context, p *graphql.RawParams) *gqlerror.Error {
+	if len(p.Variables) > 0 {
+		in := input{most: l.limits.ListItems}
+		in.object(p.Variables, 0)
+		if err := in.fault("The variables"); err != nil {
+			return err
+		}
+	}
 	if _, known := l.documents.Get(ctx, p.Query); known {
 		return nil
 	}
@@ -37,11 +47,24 @@ func (l shapeLimit) MutateOperationParameters(ctx context.Context, p *graphql.Ra
 }
 
 func (l shapeLimit) check(doc *ast.QueryDocument) *gqlerror.Error {
-	s := shape{fragments: doc.Fragments, depths: make(map[string]int), roots: make(map[string]int)}
+	if n := len(doc.Fragments); n > l.limits.Fragments {
+		return coded(codeFragments, "The document has %d fragments; at most %d are allowed.", n, l.limits.Fragments)
+	}
+	s := shape{
+		fragments: doc.Fragments, depths: make(map[string]int), roots: make(map[string]int), cycles: make(map[string]bool),
+		input: input{most: l.limits.ListItems},
+	}
 	for _, f := range doc.Fragments {
+		if s.cyclic(f) {
+			return coded(codeCycle, "The fragment %s spreads itself.", clip(f.Name, 100))
+		}
 		s.count(f.Directives, f.SelectionSet)
 	}
 	for _, op := range doc.Operations {
+		for _, v := range op.VariableDefinitions {
+			s.input.literal(v.DefaultValue, 0)
+			s.directed(v.Directives)
+		}
 		s.count(op.Directives, op.SelectionSet)
 		if d := s.depth(op.SelectionSet); d > l.limits.Depth {
 			return coded(codeDepth, "Fields are nested %d deep; at most %d levels are allowed.", d, l.limits.Depth)
@@ -56,33 +79,77 @@ func (l shapeLimit) check(doc *ast.QueryDocument) *gqlerror.Error {
 	case s.directives > l.limits.Directives:
 		return coded(codeDirectives, "The document has %d directives; at most %d are allowed.", s.directives, l.limits.Directives)
 	}
-	return nil
+	return s.input.fault("The document's arguments")
 }
 
 // shape measures a document in time linear to its text, however often fragments are spread.
-// A fragment that spreads itself counts once here; validation refuses it.
 type shape struct {
 	fragments  ast.FragmentDefinitionList
 	aliases    int
 	directives int
-	depths     map[string]int // of fragments, by name
-	roots      map[string]int // fields of fragments at their top, by name
+	depths     map[string]int  // of fragments, by name
+	roots      map[string]int  // fields of fragments at their top, by name
+	cycles     map[string]bool // of fragments looked at, by name; true while one is
+	input      input
 }
 
-// count counts aliases and directives as they are written.
-func (s *shape) count(list ast.DirectiveList, set ast.SelectionSet) {
+// cyclic tells whether a fragment spreads itself, directly or by others.
+func (s *shape) cyclic(def *ast.FragmentDefinition) bool {
+	if open, seen := s.cycles[def.Name]; seen {
+		return open
+	}
+	s.cycles[def.Name] = true
+	defer func() { s.cycles[def.Name] = false }()
+	return s.spreadsOpen(def.SelectionSet)
+}
+
+func (s *shape) spreadsOpen(set ast.SelectionSet) bool {
+	for _, one := range set {
+		var inner ast.SelectionSet
+		switch one := one.(type) {
+		case *ast.Field:
+			inner = one.SelectionSet
+		case *ast.InlineFragment:
+			inner = one.SelectionSet
+		case *ast.FragmentSpread:
+			if def := s.fragments.ForName(one.Name); def != nil && s.cyclic(def) {
+				return true
+			}
+		}
+		if s.spreadsOpen(inner) {
+			return true
+		}
+	}
+	return false
+}
+
+// directed counts directives and their arguments.
+func (s *shape) directed(list ast.DirectiveList) {
 	s.directives += len(list)
+	for _, d := range list {
+		for _, arg := range d.Arguments {
+			s.input.literal(arg.Value, 0)
+		}
+	}
+}
+
+// count counts aliases, directives and arguments as they are written.
+func (s *shape) count(list ast.DirectiveList, set ast.SelectionSet) {
+	s.directed(list)
 	for _, one := range set {
 		switch one := one.(type) {
 		case *ast.Field:
 			if one.Alias != one.Name {
 				s.aliases++
 			}
+			for _, arg := range one.Arguments {
+				s.input.literal(arg.Value, 0)
+			}
 			s.count(one.Directives, one.SelectionSet)
 		case *ast.InlineFragment:
 			s.count(one.Directives, one.SelectionSet)
 		case *ast.FragmentSpread:
-			s.directives += len(one.Directives)
+			s.directed(one.Directives)
 		}
 	}
 }
