@@ -182,7 +182,7 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	root.Costs = edge // which needs the schema first
+	a.schema, root.Costs = schema, edge // the edge needs the schema first
 	return edge, nil
 }
 

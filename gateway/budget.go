@@ -123,6 +123,9 @@ func (c costLimit) MutateOperationContext(ctx context.Context, op *graphql.Opera
 		err.Extensions["requestedQueryCost"], err.Extensions["maximumQueryCost"] = n, limit
 		return err
 	}
+	if err := c.g.cost.Check(op.Doc, op.Operation, op.Variables); err != nil {
+		return coded(codeValidation, "%s", err)
+	}
 	key, class := c.g.bucketOf(ctx)
 	paid := &charge{key: key, class: class, requested: n, taken: max(n, leastCharge)}
 	op.Stats.SetExtension(costKey, paid)
@@ -168,10 +171,11 @@ func (c costLimit) InterceptResponse(ctx context.Context, next graphql.ResponseH
 	shown := costExtension{Requested: paid.requested}
 	switch {
 	case paid.refused:
-	case resp.HasNext != nil: // deferred parts follow
-		shown.Actual = &paid.requested
 	default:
-		actual := min(paid.requested, max(0, c.g.cost.Actual(op.Doc, op.Operation, op.Variables, resp.Data)))
+		actual := paid.requested // deferred parts and errors leave out of the data what was done for it
+		if resp.HasNext == nil && len(resp.Errors) == 0 {
+			actual = c.g.cost.Actual(op.Doc, op.Operation, op.Variables, resp.Data)
+		}
 		shown.Actual = &actual
 		if due := max(actual, leastCharge); paid.settled {
 			paid.status = c.g.budgets.Charge(paid.key, paid.class, due)
