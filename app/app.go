@@ -28,25 +28,27 @@ import (
 	"github.com/techmart/techmart/platform/rabbitmq"
 	"github.com/techmart/techmart/platform/redis"
 	"github.com/techmart/techmart/platform/telemetry"
+	"github.com/techmart/techmart/services/clients"
 )
 
 // App is the program, put together and connected.
 type App struct {
 	Services Services
 
-	config   Config
-	log      *slog.Logger
-	registry *prometheus.Registry
-	metrics  *telemetry.Metrics
-	pools    map[string]*pgxpool.Pool // by URL: domains on one server share one
-	mongo    *mongo.Database
-	redis    *redis.Client
-	hub      *redis.Hub
-	broker   rabbitmq.Broker
-	stores   stores
-	schema   graphql.ExecutableSchema
-	gateway  *gateway.Gateway
-	closers  []func(context.Context) error
+	config    Config
+	log       *slog.Logger
+	registry  *prometheus.Registry
+	metrics   *telemetry.Metrics
+	pools     map[string]*pgxpool.Pool // by URL: domains on one server share one
+	mongo     *mongo.Database
+	redis     *redis.Client
+	hub       *redis.Hub
+	broker    rabbitmq.Broker
+	stores    stores
+	directory *clients.Directory
+	schema    graphql.ExecutableSchema
+	gateway   *gateway.Gateway
+	closers   []func(context.Context) error
 }
 
 // Options are what New takes beside the configuration; the zero value is right for production.

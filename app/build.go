@@ -15,6 +15,7 @@ import (
 	"github.com/techmart/techmart/seed"
 	"github.com/techmart/techmart/services/carts"
 	cartspostgres "github.com/techmart/techmart/services/carts/postgres"
+	"github.com/techmart/techmart/services/clients"
 	"github.com/techmart/techmart/services/money"
 	"github.com/techmart/techmart/services/notifications"
 	"github.com/techmart/techmart/services/notifications/mailbox"
@@ -42,6 +43,7 @@ type Services struct {
 	Orders        *orders.Service
 	Payments      *payments.Service
 	Notifications *notifications.Service
+	Clients       *clients.Service
 }
 
 // stores are what commands need of the domains beside their services.
@@ -97,6 +99,9 @@ func (a *App) build(o Options) error {
 		Payments: s.Payments.ForOrders(), Customers: orderCustomers{s}, Signals: a.hub, Config: terms, Clock: o.Clock, Log: a.log,
 	})
 	if err != nil {
+		return err
+	}
+	if err := a.buildClients(o); err != nil {
 		return err
 	}
 	return a.buildNotifications(o)
@@ -162,7 +167,7 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 	deps := gateway.Deps{
 		Schema: schema, Loaders: a.loaders, Authenticator: s.Users, JWKS: s.Users.JWKS,
 		Budgets:   budgetBank{redis.NewBank(a.redis)},
-		Persisted: persistedQueries{a.redis}, Checks: a.checks(), Registry: a.registry, Log: a.log, Demo: o.Demo,
+		Clients: apiClients{a.directory}, Documents: apiClients{a.directory}, Persisted: persistedQueries{a.redis}, Checks: a.checks(), Registry: a.registry, Log: a.log, Demo: o.Demo,
 		Media: seed.MediaHandler(),
 	}
 	if a.stores.mailbox != nil && c.Mode == Development {
@@ -178,6 +183,7 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 		},
 		Budgets:          budgets,
 		ShowBackendCalls: c.ShowBackendCalls, KeepAlive: c.KeepAlive, InitTimeout: connectionInit, PersistedTTL: c.PersistedTTL,
+		Documents: gateway.DocumentMode(c.Documents), UntrustedCost: c.UntrustedCost,
 	}, deps)
 	if err != nil {
 		return nil, err

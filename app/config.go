@@ -30,6 +30,7 @@ type Config struct {
 	OrdersPostgresURL        string `env:"ORDERS_POSTGRES_URL" secret:"true" doc:"PostgreSQL of the orders domain, where it is another one"`
 	PaymentsPostgresURL      string `env:"PAYMENTS_POSTGRES_URL" secret:"true" doc:"PostgreSQL of the payments domain, where it is another one"`
 	NotificationsPostgresURL string `env:"NOTIFICATIONS_POSTGRES_URL" secret:"true" doc:"PostgreSQL of the notifications domain, where it is another one"`
+	ClientsPostgresURL       string `env:"CLIENTS_POSTGRES_URL" secret:"true" doc:"PostgreSQL of the clients domain, where it is another one"`
 	PostgresMaxConns         int32  `env:"POSTGRES_MAX_CONNS" envDefault:"20" doc:"connections to each PostgreSQL"`
 	MongoURL                 string `env:"MONGODB_URL" secret:"true" doc:"MongoDB 7 or newer: mongodb://user:password@host:27017/database"`
 	MongoDatabase            string `env:"MONGODB_DATABASE" envDefault:"techmart" doc:"MongoDB database, where the URL names none"`
@@ -73,6 +74,8 @@ type Config struct {
 	StreamSlowReader  time.Duration `env:"STREAM_SLOW_READER" envDefault:"10s" doc:"a WebSocket or event stream whose reader keeps a message waiting for so long is cut off"`
 	StreamReservation time.Duration `env:"STREAM_RESERVATION" envDefault:"30s" doc:"how long a reserved event stream is kept for its reader"`
 	PersistedTTL      time.Duration `env:"PERSISTED_TTL" envDefault:"168h" doc:"how long a persisted query is kept"`
+	Documents         string        `env:"DOCUMENTS" envDefault:"open" doc:"which documents requests without API key may run: open, log, prefer or only (those that an API client has published)"`
+	UntrustedCost     int           `env:"UNTRUSTED_COST" envDefault:"500" doc:"estimated cost at most of a document that was not published beforehand, in mode prefer"`
 	ShowBackendCalls  bool          `env:"SHOW_BACKEND_CALLS" envDefault:"false" doc:"answers carry X-TechMart-Backend-Calls, the calls made to each server"`
 
 	// Budgets are capacity and restore rate.

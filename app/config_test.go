@@ -63,6 +63,8 @@ func TestFaults(t *testing.T) {
 		"TECHMART_SHIPPING_FEE is":                 {"TECHMART_SHIPPING_FEE": "4.999"},
 		"TECHMART_FREE_SHIPPING_FROM is":           {"TECHMART_FREE_SHIPPING_FROM": "-1"},
 		"TECHMART_TAX_RATE_PERCENT is":             {"TECHMART_TAX_RATE_PERCENT": "100"},
+		"TECHMART_DOCUMENTS is open":               {"TECHMART_DOCUMENTS": "some"},
+		"TECHMART_UNTRUSTED_COST is more":          {"TECHMART_UNTRUSTED_COST": "0"},
 		"TECHMART_MAX_COST is more":                {"TECHMART_MAX_COST": "0"},
 		"TECHMART_MAX_DEPTH is not a whole number": {"TECHMART_MAX_DEPTH": "geheim"},
 		"TECHMART_KEEP_ALIVE is not a time":        {"TECHMART_KEEP_ALIVE": "geheim"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/techmart/techmart/migrations"
+	"github.com/techmart/techmart/services/clients"
 	"github.com/techmart/techmart/services/money"
 	"github.com/techmart/techmart/services/users"
 )
@@ -55,7 +56,7 @@ func (c Config) Validate() error {
 	for name, n := range map[string]int{
 		"STREAMS_PER_VIEWER": c.StreamsPerViewer, "STREAMS_PER_ADDRESS": c.StreamsPerAddress, "STREAMS_TOTAL": c.StreamsTotal, "STREAM_OPERATIONS": c.StreamOperations,
 		"MAX_COST": c.MaxCost, "MAX_DEPTH": c.MaxDepth, "MAX_ALIASES": c.MaxAliases, "MAX_ROOT_FIELDS": c.MaxRootFields,
-		"MAX_DIRECTIVES": c.MaxDirectives, "MAX_TOKENS": c.MaxTokens, "MAX_FRAGMENTS": c.MaxFragments, "MAX_LIST_ITEMS": c.MaxListItems, "MAX_BATCH": c.MaxBatch, "MAX_BODY_BYTES": int(c.MaxBodyBytes),
+		"MAX_DIRECTIVES": c.MaxDirectives, "MAX_TOKENS": c.MaxTokens, "MAX_FRAGMENTS": c.MaxFragments, "MAX_LIST_ITEMS": c.MaxListItems, "MAX_BATCH": c.MaxBatch, "MAX_BODY_BYTES": int(c.MaxBodyBytes), "UNTRUSTED_COST": c.UntrustedCost,
 		"POSTGRES_MAX_CONNS": int(c.PostgresMaxConns), "EMAIL_WORKERS": c.EmailWorkers, "EVENT_WORKERS": c.EventWorkers, "ORDER_WORKERS": c.OrderWorkers,
 	} {
 		f.check(n > 0, name+" is more than 0")
@@ -67,6 +68,7 @@ func (c Config) Validate() error {
 	} {
 		f.check(d > 0, name+" is a time such as 15s")
 	}
+	f.check(clients.Mode(c.Documents).Known(), "DOCUMENTS is open, log, prefer or only")
 	var level slog.Level
 	f.check(level.UnmarshalText([]byte(c.LogLevel)) == nil, "LOG_LEVEL is debug, info, warn or error")
 	f.check(c.LogFormat == "json" || c.LogFormat == "text", "LOG_FORMAT is json or text")
@@ -128,7 +130,7 @@ func (c Config) keys() (*users.KeySet, error) {
 func (c Config) postgresURL(domain string) string {
 	own := map[string]string{
 		"users": c.UsersPostgresURL, "carts": c.CartsPostgresURL, "orders": c.OrdersPostgresURL,
-		"payments": c.PaymentsPostgresURL, "notifications": c.NotificationsPostgresURL,
+		"payments": c.PaymentsPostgresURL, "notifications": c.NotificationsPostgresURL, "clients": c.ClientsPostgresURL,
 	}[domain]
 	if own != "" {
 		return own

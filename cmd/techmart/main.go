@@ -25,6 +25,8 @@ type commands struct {
 	Seed        seedCommand        `cmd:"" help:"Fill an empty shop with demo data. Its accounts share one published password: never in production."`
 	Import      importCommand      `cmd:"" help:"Read data into the shop."`
 	Export      exportCommand      `cmd:"" help:"Write data of the shop."`
+	Clients     clientsCommand     `cmd:"" help:"API clients: their keys, scopes and modes."`
+	Documents   documentsCommand   `cmd:"" help:"Trusted documents of API clients."`
 	DeadLetters deadLettersCommand `cmd:"" name:"deadletters" help:"Messages that were given up."`
 	Config      configCommand      `cmd:"" help:"Show every setting and where it comes from; secrets are masked."`
 	Version     versionCommand     `cmd:"" help:"Show the version."`
