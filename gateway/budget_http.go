@@ -53,8 +53,8 @@ func (r *rate) write(h http.Header) {
 	b = strconv.AppendQuote(b[:0], class.Name)
 	b = strconv.AppendInt(append(b, ";r="...), int64(r.status.Available), 10)
 	reset := 0
-	if r.status.Available < class.Capacity {
-		reset = seconds(r.status.Reset())
+	if d := r.status.Reset(); d > 0 {
+		reset = seconds(d)
 	}
 	h["Ratelimit"] = []string{string(strconv.AppendInt(append(b, ";t="...), int64(reset), 10))}
 	if r.retryAfter > 0 {

@@ -36,9 +36,9 @@ func (c Class) Full() time.Duration {
 	return time.Duration(float64(c.Capacity) / float64(c.Restore) * float64(time.Second))
 }
 
-// wait is how long it takes until n more are there.
+// wait is how long it takes until n more are there: some time in any case.
 func (c Class) wait(n float64) time.Duration {
-	return time.Duration(max(0, n) / float64(c.Restore) * float64(time.Second))
+	return max(time.Millisecond, time.Duration(n/float64(c.Restore)*float64(time.Second)))
 }
 
 // chunk is how much a process draws beside what it needs.

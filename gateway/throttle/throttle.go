@@ -64,7 +64,12 @@ type Status struct {
 }
 
 // Reset is how long it takes until the bucket is full again.
-func (s Status) Reset() time.Duration { return s.Class.wait(float64(s.Class.Capacity - s.Available)) }
+func (s Status) Reset() time.Duration {
+	if s.Available >= s.Class.Capacity {
+		return 0
+	}
+	return s.Class.wait(float64(s.Class.Capacity - s.Available))
+}
 
 // Config says what [Budgets] stand on.
 type Config struct {

@@ -48,7 +48,7 @@ for i, key in ipairs(KEYS) do
   end
   tokens = tokens - need
   local lease = math.max(0, math.floor(math.min(chunk, tokens / 4)))
-  tokens = tokens - lease
+  tokens = math.floor((tokens - lease) * 1000) / 1000 -- never more than there is
 
   if #old > 0 then
     redis.call('HDEL', key, unpack(old))
