@@ -182,6 +182,10 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 			Fragments: c.MaxFragments, ListItems: c.MaxListItems, Batch: c.MaxBatch,
 		},
 		Budgets:          budgets,
+		Streams: gateway.StreamLimits{
+			PerViewer: c.StreamsPerViewer, PerAddress: c.StreamsPerAddress, Total: c.StreamsTotal,
+			Operations: c.StreamOperations, SlowReader: c.StreamSlowReader, Reservation: c.StreamReservation,
+		},
 		ShowBackendCalls: c.ShowBackendCalls, KeepAlive: c.KeepAlive, InitTimeout: connectionInit, PersistedTTL: c.PersistedTTL,
 		Documents: gateway.DocumentMode(c.Documents), UntrustedCost: c.UntrustedCost,
 	}, deps)

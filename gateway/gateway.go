@@ -31,6 +31,7 @@ type Config struct {
 	OperationTimeout time.Duration  // of a query or mutation
 	Limits           Limits
 	Budgets          Budgets
+	Streams          StreamLimits
 	ShowBackendCalls bool          // answers carry X-TechMart-Backend-Calls
 	KeepAlive        time.Duration // between signs of life on event streams
 	InitTimeout      time.Duration // for connection_init on a WebSocket
@@ -125,7 +126,7 @@ func New(c Config, d Deps) (*Gateway, error) {
 	}
 	g.config.Budgets = c.Budgets.withDefaults()
 	g.budgets = throttle.New(throttle.Config{Bank: d.Budgets, Log: d.Log, Registry: d.Registry})
-	g.streams.init()
+	g.streams.init(c.Streams, d.Registry)
 	g.exec = g.newExecutor()
 	g.handler = g.routes()
 	return g, nil

@@ -18,12 +18,15 @@ import (
 )
 
 // graphHandler speaks GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/) with
-// POST and GET, graphql-sse in distinct connections mode, and graphql-transport-ws.
+// POST and GET, graphql-sse in both of its modes, and graphql-transport-ws.
 func (g *Gateway) graphHandler() http.Handler {
-	socket := g.websocket()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "" {
-			g.serveWebSocket(socket, w, r)
+			g.serveWebSocket(w, r)
+			return
+		}
+		if sharesStream(r) {
+			g.shared(w, r)
 			return
 		}
 		if r.Method != http.MethodPost && r.Method != http.MethodGet {
@@ -34,6 +37,11 @@ func (g *Gateway) graphHandler() http.Handler {
 		kind, ok := negotiate(r.Header.Values("Accept"))
 		if !ok {
 			refuse(w, http.StatusNotAcceptable, codeBadRequest, "Answers are application/graphql-response+json, application/json or text/event-stream.")
+			return
+		}
+		token := streamToken(r)
+		if token != "" && kind == eventStream {
+			g.read(w, r, token)
 			return
 		}
 		if r.Method == http.MethodGet && !preflighted(r) {
@@ -51,6 +59,10 @@ func (g *Gateway) graphHandler() http.Handler {
 		}
 		params.Headers = r.Header
 		ctx = graphql.StartOperationTrace(ctx)
+		if token != "" {
+			g.operate(ctx, w, r, params, kind, token)
+			return
+		}
 		if kind == eventStream {
 			g.stream(ctx, w, r, params)
 			return

@@ -74,7 +74,7 @@ func (g *Gateway) validDocument(text string) (*ast.QueryDocument, error) {
 func (g *Gateway) validationRules() *rules.Rules {
 	all := rules.NewDefaultRules()
 	if g.config.Production {
-		for loud, quiet := range map[string]rules.Rule{
+		for loud, quiet := range map[string]validator.Rule{
 			rules.FieldsOnCorrectTypeRule.Name: rules.FieldsOnCorrectTypeRuleWithoutSuggestions,
 			rules.KnownArgumentNamesRule.Name:  rules.KnownArgumentNamesRuleWithoutSuggestions,
 			rules.KnownTypeNamesRule.Name:      rules.KnownTypeNamesRuleWithoutSuggestions,

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -49,64 +48,4 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener, grace time.Duration
 		return server.Close()
 	}
 	return err
-}
-
-// streams are the event streams that are open: a server's shutdown does not wait for them by itself.
-type streams struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	mu     sync.Mutex
-	open   int
-	empty  chan struct{} // closed when closing and none is open
-	closed bool
-}
-
-func (s *streams) init() {
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.empty = make(chan struct{})
-}
-
-// enter counts a stream in; its context ends with the request's or when the edge closes. It is
-// false when the edge is closing.
-func (s *streams) enter(ctx context.Context) (context.Context, func(), bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, nil, false
-	}
-	s.open++
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(s.ctx, cancel)
-	return ctx, func() {
-		stop()
-		cancel()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.open--; s.closed && s.open == 0 {
-			close(s.empty)
-		}
-	}, true
-}
-
-// closing tells whether the edge takes no more requests.
-func (s *streams) closing() bool { return s.ctx.Err() != nil }
-
-func (s *streams) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return
-	}
-	s.closed = true
-	s.cancel()
-	if s.open == 0 {
-		close(s.empty)
-	}
-}
-
-func (s *streams) wait(ctx context.Context) {
-	select {
-	case <-s.empty:
-	case <-ctx.Done():
-	}
 }
