@@ -113,7 +113,7 @@ type limiter struct {
 const localKeys = 50_000
 
 func newLimiter(d Deps) *limiter {
-	l := &limiter{config: d.Config.Limits.withDefaults(), remote: d.Limits, local: newLocalLimits(localKeys), metrics: d.Metrics, clock: d.Clock, log: d.Log}
+	l := &limiter{config: d.Config.Limits.withDefaults(), remote: d.Limits, local: NewLocalLimits(localKeys), metrics: d.Metrics, clock: d.Clock, log: d.Log}
 	if l.metrics == nil {
 		l.metrics = noMetrics{}
 	}

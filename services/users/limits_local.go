@@ -21,7 +21,8 @@ type localCount struct {
 	last  time.Time
 }
 
-func newLocalLimits(keys int) *localLimits {
+// NewLocalLimits gives Limits of this process alone, under so many keys at most.
+func NewLocalLimits(keys int) Limits {
 	cache, err := simplelru.NewLRU[string, localCount](keys, nil)
 	if err != nil {
 		panic(err) // the size is a positive constant

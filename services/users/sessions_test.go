@@ -63,44 +63,6 @@ func TestSignInRefusal(t *testing.T) {
 	wantCode(t, "a huge password", err, users.InvalidCredentials)
 }
 
-func TestSignInDelays(t *testing.T) {
-	t.Parallel()
-	e := setup(t)
-	e.account("ada@example.com")
-	ctx := t.Context()
-	for _, email := range []string{"ada@example.com", "nobody@example.com"} { // both the same
-		fail := func() error {
-			_, err := e.SignIn(ctx, users.Credentials{Email: email, Password: "wrong password"})
-			return err
-		}
-		for range 5 {
-			wantCode(t, "one of the first failures", fail(), users.InvalidCredentials)
-		}
-		hashes := e.passwords.hashes.Load()
-		wantCode(t, "at once after five failures", fail(), errs.Throttled)
-		if e.passwords.hashes.Load() != hashes {
-			t.Error("a throttled attempt made a hash")
-		}
-		e.clock.add(time.Second)
-		wantCode(t, "a second later", fail(), users.InvalidCredentials)
-		e.clock.add(time.Second)
-		wantCode(t, "another second later", fail(), errs.Throttled)
-		for range 20 { // however often it fails, a minute is enough
-			e.clock.add(time.Minute)
-			wantCode(t, "a minute later", fail(), users.InvalidCredentials)
-		}
-	}
-	_, err := e.SignIn(ctx, users.Credentials{Email: "ada@example.com", Password: "wrong password"})
-	wantCode(t, "a failure some minutes later", err, users.InvalidCredentials)
-	_, err = e.SignIn(ctx, users.Credentials{Email: "ada@example.com", Password: password})
-	wantCode(t, "the right password, too soon", err, errs.Throttled)
-	e.clock.add(time.Minute)
-	e.signIn("ada@example.com")
-	_, err = e.SignIn(ctx, users.Credentials{Email: "ada@example.com", Password: "wrong password"})
-	wantCode(t, "after a success the count begins anew", err, users.InvalidCredentials)
-	e.signIn("ada@example.com")
-}
-
 func TestSignInMakesHashAnew(t *testing.T) {
 	t.Parallel()
 	e := setup(t)

@@ -80,6 +80,39 @@ func (c *carts) Merge(ctx context.Context, _ uuid.UUID, token string) error {
 	return c.err
 }
 
+// metrics counts what a service tells.
+type metrics struct {
+	mu        sync.Mutex
+	throttled map[string]int
+	lost      int
+}
+
+func (m *metrics) Throttled(action string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.throttled[action]++
+}
+
+func (m *metrics) LimitsLost() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lost++
+}
+
+func newVault(t *testing.T, keys string) *users.Vault {
+	t.Helper()
+	v, err := users.NewVault(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// from gives a context of a request from the address.
+func from(ctx context.Context, address string) context.Context {
+	return users.NewClientContext(ctx, users.Client{IPAddress: address})
+}
+
 // env is a service on servers of its own.
 type env struct {
 	*users.Service
@@ -87,6 +120,7 @@ type env struct {
 	pool      *pgxpool.Pool
 	redis     *redis.Client
 	clock     *clock
+	metrics   *metrics
 	passwords *counter
 	keys      *users.KeySet
 	carts     *carts
@@ -120,11 +154,13 @@ func setup(t *testing.T) *env {
 	}
 	e := &env{
 		t: t, pool: pool, redis: client, keys: keys, carts: &carts{},
+		metrics:   &metrics{throttled: make(map[string]int)},
 		clock:     &clock{now: time.Now().UTC().Truncate(time.Microsecond)},
 		passwords: &counter{Passwords: testHasher()},
 	}
 	e.deps = users.Deps{
 		Store: userspg.New(pool), Passwords: e.passwords, Keys: keys, Revocations: usersredis.New(client),
+		Vault: newVault(t, users.GenerateKey()), Limits: usersredis.NewLimits(client), Metrics: e.metrics,
 		Carts: e.carts, Clock: e.clock.Now, Log: slog.New(slog.DiscardHandler), Config: users.Config{AnswerFloor: -1},
 	}
 	e.Service = e.service(nil)
