@@ -46,7 +46,10 @@ func (a *App) PublishDocuments(ctx context.Context, client, version string, src 
 	if len(faults) > 0 {
 		return 0, errors.Join(faults...)
 	}
-	return len(list), a.Services.Clients.Publish(asProgram(ctx), client, version, list)
+	if err := a.Services.Clients.Publish(asProgram(ctx), client, version, list); err != nil {
+		return 0, err
+	}
+	return len(list), nil
 }
 
 // inspect validates one document and finds out what is recorded of it.
