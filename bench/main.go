@@ -35,6 +35,7 @@ func main() {
 	flag.IntVar(&o.scale, "scale", 1, "how large the demo data is")
 	flag.StringVar(&o.concurrency, "concurrency", "1,16,64", "how many requests at once, separated by commas; each at most 256")
 	flag.StringVar(&o.only, "only", "", "only scenarios whose name contains this")
+	flag.StringVar(&o.profile, "profile", "", "file for a CPU profile of the edge")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -49,6 +50,7 @@ type settings struct {
 	scale       int
 	concurrency string
 	only        string
+	profile     string
 }
 
 // levels reads the concurrencies.
@@ -88,6 +90,15 @@ func bench(ctx context.Context, o settings) error {
 		return err
 	}
 	defer s.stop()
+	failed := false
+	if strings.Contains("edge", o.only) {
+		if failed, err = measureEdge(ctx, s.env, o.profile); err != nil {
+			return err
+		}
+		if o.only == "edge" {
+			return tooMuch(failed)
+		}
+	}
 	c := newClient(s.base)
 	shop, err := prepare(ctx, c, levels)
 	if err != nil {
@@ -99,7 +110,7 @@ func bench(ctx context.Context, o settings) error {
 	}
 	defer limits.close()
 
-	failed := countCalls(ctx, c, shop, o.only)
+	failed = countCalls(ctx, c, shop, o.only) || failed
 	fmt.Printf("\n%-28s %4s %11s %9s %9s %9s %8s\n", "scenario", "conc", "requests", "p50", "p95", "p99", "count")
 	for _, level := range levels {
 		for _, sc := range append(scenarios(c, shop), limits.scenarios()...) {
@@ -124,8 +135,12 @@ func bench(ctx context.Context, o settings) error {
 		}
 		fmt.Printf("%-28s %4s %s\n", "memory of API and worker", "", s.memory())
 	}
+	return tooMuch(failed)
+}
+
+func tooMuch(failed bool) error {
 	if failed {
-		return errors.New("some requests failed, or needed more calls than they may; see above")
+		return errors.New("some requests failed, or needed more calls or time than they may; see above")
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ import (
 // servers are the processes under load.
 type servers struct {
 	base      string // http://127.0.0.1:port
+	env       []string
 	processes []*exec.Cmd
 }
 
@@ -65,7 +66,7 @@ func startServers(ctx context.Context, dir string, stack *devstack.Stack, scale 
 			return nil, fmt.Errorf("techmart %s: %w", step[0], err)
 		}
 	}
-	s := &servers{base: "http://" + addr}
+	s := &servers{base: "http://" + addr, env: env}
 	for _, name := range []string{"serve", "worker"} {
 		cmd := command(name)
 		if err := cmd.Start(); err != nil {
