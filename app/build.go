@@ -31,8 +31,6 @@ import (
 	"github.com/techmart/techmart/services/products"
 	productsmongodb "github.com/techmart/techmart/services/products/mongodb"
 	"github.com/techmart/techmart/services/users"
-	userspostgres "github.com/techmart/techmart/services/users/postgres"
-	usersredis "github.com/techmart/techmart/services/users/redis"
 )
 
 // Services are the domains.
@@ -59,16 +57,7 @@ type stores struct {
 func (a *App) build(o Options) error {
 	c, s := a.config, &a.Services
 	currency := money.Currency(c.Currency)
-	keys, err := c.keys()
-	if err != nil {
-		return err
-	}
-	s.Users, err = users.New(users.Deps{
-		Store: userspostgres.New(a.pool("users")), Passwords: users.NewHasher(users.HasherConfig{}), Keys: keys,
-		Revocations: usersredis.New(a.redis), Carts: userCarts{s}, Clock: o.Clock, Log: a.log,
-		Config: users.Config{AccessTTL: c.AccessTTL, SessionIdle: c.SessionIdle},
-	})
-	if err != nil {
+	if err := a.buildUsers(o); err != nil {
 		return err
 	}
 	a.stores.catalogue = productsmongodb.New(a.mongo)

@@ -47,7 +47,25 @@ type Config struct {
 	TokenAudience string        `env:"TOKEN_AUDIENCE" envDefault:"techmart" doc:"audience (aud) of access tokens"`
 	AccessTTL     time.Duration `env:"ACCESS_TTL" envDefault:"15m" doc:"life of an access token"`
 	SessionIdle   time.Duration `env:"SESSION_IDLE" envDefault:"720h" doc:"a session ends when it is not renewed for so long"`
+	SessionMax    time.Duration `env:"SESSION_MAX" envDefault:"4320h" doc:"a session ends at the latest after this"`
 	CursorSecret  string        `env:"CURSOR_SECRET" secret:"true" doc:"signs the cursors of lists: 32 random characters or more, the same in every process"`
+
+	SecondFactorKeys    string        `env:"SECOND_FACTOR_KEYS" secret:"true" doc:"32-byte keys in base64 that seal the secrets of second factors in the database, separated by commas; the first seals, all open; needed in production"`
+	VerificationTTL     time.Duration `env:"VERIFICATION_TTL" envDefault:"48h" doc:"life of the token that proves an e-mail address"`
+	ResetTTL            time.Duration `env:"RESET_TTL" envDefault:"1h" doc:"life of the token that resets a password"`
+	ChallengeTTL        time.Duration `env:"CHALLENGE_TTL" envDefault:"10m" doc:"time to give a code of the second factor after the password"`
+	PasswordMemoryKiB   int           `env:"PASSWORD_MEMORY_KIB" envDefault:"19456" doc:"memory of a password's hash (argon2id); hashes are made anew at the next sign-in"`
+	PasswordIterations  int           `env:"PASSWORD_ITERATIONS" envDefault:"2" doc:"passes of a password's hash (argon2id)"`
+	PasswordParallelism int           `env:"PASSWORD_PARALLELISM" envDefault:"1" doc:"lanes of a password's hash (argon2id)"`
+	PasswordConcurrent  int           `env:"PASSWORD_CONCURRENT" envDefault:"0" doc:"passwords that a process hashes at a time; 0 for the number of CPUs"`
+
+	SignInFailures         int           `env:"SIGN_IN_FAILURES" envDefault:"5" doc:"wrong passwords or codes for an account from one network (IPv6: a /64) before delays begin"`
+	SignInAccountFailures  int           `env:"SIGN_IN_ACCOUNT_FAILURES" envDefault:"50" doc:"wrong passwords or codes for an account from anywhere before delays begin, except for networks that it is known to sign in from"`
+	SignInNetworkFailures  int           `env:"SIGN_IN_NETWORK_FAILURES" envDefault:"50" doc:"wrong passwords, codes or tokens from one network before delays begin, except for accounts that are known to sign in from it"`
+	AccountRequests        int           `env:"ACCOUNT_REQUESTS" envDefault:"5" doc:"registrations, verifications or resets for an address that a network asks for before delays begin"`
+	AccountNetworkRequests int           `env:"ACCOUNT_NETWORK_REQUESTS" envDefault:"20" doc:"registrations, verifications or resets for any address that a network asks for before delays begin"`
+	AttemptMaxDelay        time.Duration `env:"ATTEMPT_MAX_DELAY" envDefault:"15m" doc:"delays double up to this"`
+	AttemptWindow          time.Duration `env:"ATTEMPT_WINDOW" envDefault:"1h" doc:"a count of attempts that was left alone for so long starts anew"`
 
 	Currency         string `env:"CURRENCY" envDefault:"EUR" doc:"currency of the shop"`
 	TaxRatePercent   int64  `env:"TAX_RATE_PERCENT" envDefault:"19" doc:"value added tax contained in prices"`

@@ -17,7 +17,7 @@ func good() map[string]string {
 		"TECHMART_POSTGRES_URL": "postgres://shop:geheim-pg@db:5432/shop?password=geheim-query", "TECHMART_MONGODB_URL": "mongodb://shop:geheim-mongo@db/shop",
 		"TECHMART_REDIS_URL": "redis://:geheim-redis@cache:6379/0", "TECHMART_RABBITMQ_URL": "amqp://shop:geheim-rabbit@queue/",
 		"TECHMART_SMTP_URL": "smtps://shop:geheim-smtp@mail:465", "TECHMART_TOKEN_KEYS": users.GenerateKey(),
-		"TECHMART_CURSOR_SECRET": "geheim-0123456789abcdefghijklmnopq",
+		"TECHMART_CURSOR_SECRET": "geheim-0123456789abcdefghijklmnopq", "TECHMART_SECOND_FACTOR_KEYS": users.GenerateKey(),
 	}
 }
 
@@ -76,6 +76,12 @@ func TestFaults(t *testing.T) {
 		"TECHMART_HTTP_ADDRESS is no setting":      {"TECHMART_HTTP_ADDRESS": "geheim"},
 		"TECHMART_MONGODB_URL is missing":          {"TECHMART_MONGODB_URL": ""},
 		"TECHMART_POSTGRES_URL is missing":         {"TECHMART_POSTGRES_URL": "", "TECHMART_USERS_POSTGRES_URL": "postgres://db/users"},
+		"TECHMART_SECOND_FACTOR_KEYS seal":         {"TECHMART_SECOND_FACTOR_KEYS": "geheim"},
+		"TECHMART_CHALLENGE_TTL is a time":         {"TECHMART_CHALLENGE_TTL": "-1s"},
+		"TECHMART_ATTEMPT_MAX_DELAY is from":       {"TECHMART_ATTEMPT_MAX_DELAY": "48h"},
+		"TECHMART_SIGN_IN_FAILURES is more":        {"TECHMART_SIGN_IN_FAILURES": "0"},
+		"TECHMART_PASSWORD_MEMORY_KIB times":       {"TECHMART_PASSWORD_MEMORY_KIB": "64"},
+		"TECHMART_PASSWORD_PARALLELISM is":         {"TECHMART_PASSWORD_PARALLELISM": "300"},
 		"TECHMART_POSTGRES_MAX_CONNS is more than": {"TECHMART_POSTGRES_MAX_CONNS": "0"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +103,7 @@ func TestFaults(t *testing.T) {
 			}
 			wanted := []string{strings.TrimSpace(name)}
 			if len(vars) == 0 {
-				wanted = []string{"POSTGRES_URL", "MONGODB_URL", "REDIS_URL", "RABBITMQ_URL", "SMTP_URL", "TOKEN_KEYS", "CURSOR_SECRET"}
+				wanted = []string{"POSTGRES_URL", "MONGODB_URL", "REDIS_URL", "RABBITMQ_URL", "SMTP_URL", "TOKEN_KEYS", "CURSOR_SECRET", "SECOND_FACTOR_KEYS"}
 			}
 			for _, want := range wanted {
 				if !strings.Contains(err.Error(), want) {
