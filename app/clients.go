@@ -31,15 +31,17 @@ var (
 
 // Client implements gateway.Clients.
 func (c apiClients) Client(ctx context.Context, key string) (gateway.Client, error) {
-	found, err := c.ByKey(ctx, key)
+	found, hint, err := c.ByKey(ctx, key)
 	if err != nil {
 		return gateway.Client{}, err
 	}
-	return gateway.Client{ID: found.ID, Name: found.Name, Scopes: found.Scopes, Documents: gateway.DocumentMode(found.Mode)}, nil
+	return gateway.Client{ID: found.ID, Name: found.Name, Scopes: found.Scopes, Documents: gateway.DocumentMode(found.Mode), KeyID: hint}, nil
 }
 
 // ClientActive implements gateway.Clients.
-func (c apiClients) ClientActive(ctx context.Context, id uuid.UUID) error { return c.Active(ctx, id) }
+func (c apiClients) ClientActive(ctx context.Context, client gateway.Client) error {
+	return c.Active(ctx, client.ID, client.KeyID)
+}
 
 // CreateClient makes an API client; see [clients.Service.Create].
 func (a *App) CreateClient(ctx context.Context, name string, mode clients.Mode, scopes []viewer.Scope) (key string, err error) {

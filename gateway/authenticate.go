@@ -24,6 +24,7 @@ type Client struct {
 	Name      string
 	Scopes    []viewer.Scope // what it may do without an account
 	Documents DocumentMode   // which documents it may run
+	KeyID     string         // of the key that it came with; no secret
 }
 
 // Clients tells which API client a key is of.
@@ -31,9 +32,9 @@ type Clients interface {
 	// Client fails with UNAUTHENTICATED for a key that is not good, or no longer so; any other
 	// failure means that it could not be told.
 	Client(ctx context.Context, key string) (Client, error)
-	// ClientActive fails with UNAUTHENTICATED once the client is revoked; any other failure means
-	// that it could not be told.
-	ClientActive(ctx context.Context, id uuid.UUID) error
+	// ClientActive fails with UNAUTHENTICATED once the client or the key that it came with is no
+	// longer good; any other failure means that it could not be told.
+	ClientActive(ctx context.Context, c Client) error
 }
 
 // authenticate puts the viewer of the Authorization header, and the API client of X-API-Key, into

@@ -24,7 +24,7 @@ var (
 // authority is on whose behalf a stream runs, and for how long: a token is looked at once, but what
 // it opened may last for days. It ends with the access token, unless that is renewed in time, and
 // with the session, which is checked from time to time and before each event leaves. One of an API
-// client ends when the client is revoked.
+// client ends with the key that it came with.
 type authority struct {
 	g       *Gateway
 	base    context.Context // of the operations
@@ -100,8 +100,8 @@ func (a *authority) active(ctx context.Context) error {
 			return err
 		}
 	}
-	if v.ClientID != uuid.Nil && a.g.deps.Clients != nil {
-		return a.g.deps.Clients.ClientActive(ctx, v.ClientID)
+	if c, ok := clientFrom(a.base); ok {
+		return a.g.deps.Clients.ClientActive(ctx, c)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,34 +85,35 @@ func NewDirectory(store DirectoryStore, clock func() time.Time, log *slog.Logger
 	return d
 }
 
-// ByKey gives the client of a key. It fails with UNAUTHENTICATED for a key that is not good; any
-// other failure means that it could not be told.
-func (d *Directory) ByKey(ctx context.Context, key string) (*Client, error) {
+// ByKey gives the client of a key, and the key's hint. It fails with UNAUTHENTICATED for a key that
+// is not good; any other failure means that it could not be told.
+func (d *Directory) ByKey(ctx context.Context, key string) (c *Client, hint string, err error) {
 	hash := HashOf(key)
 	s, err := d.current(ctx, freshFor)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if _, known := s.byKey[hash]; !known { // it may be new
 		if s, err = d.current(ctx, renewAfter); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
 	found, known := s.byKey[hash]
 	if !known || !found.client.Active() || !found.key.GoodAt(d.clock()) {
-		return nil, errKey
+		return nil, "", errKey
 	}
-	return found.client, nil
+	return found.client, found.key.Hint, nil
 }
 
-// Active fails with UNAUTHENTICATED once the client is revoked; any other failure means that it
-// could not be told.
-func (d *Directory) Active(ctx context.Context, id uuid.UUID) error {
+// Active fails with UNAUTHENTICATED once the client, or its key with the hint, is no longer good; any
+// other failure means that it could not be told.
+func (d *Directory) Active(ctx context.Context, id uuid.UUID, hint string) error {
 	s, err := d.current(ctx, freshFor)
 	if err != nil {
 		return err
 	}
-	if c := s.byID[id]; c == nil || !c.Active() {
+	c := s.byID[id]
+	if c == nil || !c.Active() || !slices.ContainsFunc(c.Keys, func(k Key) bool { return k.Hint == hint && k.GoodAt(d.clock()) }) {
 		return errKey
 	}
 	return nil
