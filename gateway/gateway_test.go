@@ -107,7 +107,10 @@ type subscription struct {
 	stock chan *model.ProductVariant
 }
 
-func (s subscription) StockChanged(ctx context.Context, _ string) (<-chan *model.ProductVariant, error) {
+func (s subscription) StockChanged(ctx context.Context, id string) (<-chan *model.ProductVariant, error) {
+	if id == "refused" {
+		return nil, errs.New(errs.NotFound, "There is no such variant.")
+	}
 	out := make(chan *model.ProductVariant)
 	go func() {
 		defer close(out)
