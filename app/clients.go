@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/techmart/techmart/gateway"
 	"github.com/techmart/techmart/services/clients"
 	clientspostgres "github.com/techmart/techmart/services/clients/postgres"

@@ -345,7 +345,7 @@ func (apiClients) Client(_ context.Context, key string) (gateway.Client, error) 
 	return gateway.Client{}, errs.New(errs.Unauthenticated, "The API key is not valid.")
 }
 
-func (c apiClients) ClientActive(context.Context, uuid.UUID) error {
+func (c apiClients) ClientActive(context.Context, gateway.Client) error {
 	if c.revoked != nil && c.revoked.Load() {
 		return errs.New(errs.Unauthenticated, "The API client is revoked.")
 	}
