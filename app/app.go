@@ -48,6 +48,7 @@ type App struct {
 	directory *clients.Directory
 	schema    graphql.ExecutableSchema
 	gateway   *gateway.Gateway
+	webhooks  map[string]http.Handler // of payment providers, by name
 	closers   []func(context.Context) error
 }
 

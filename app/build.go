@@ -27,7 +27,6 @@ import (
 	"github.com/techmart/techmart/services/page"
 	"github.com/techmart/techmart/services/payments"
 	paymentspostgres "github.com/techmart/techmart/services/payments/postgres"
-	"github.com/techmart/techmart/services/payments/sandbox"
 	"github.com/techmart/techmart/services/products"
 	productsmongodb "github.com/techmart/techmart/services/products/mongodb"
 	"github.com/techmart/techmart/services/users"
@@ -68,12 +67,9 @@ func (a *App) build(o Options) error {
 	s.Carts = carts.New(carts.Deps{
 		Store: cartspostgres.New(a.pool("carts")), Catalog: catalog{s}, Currency: currency, Clock: o.Clock, Log: a.log,
 	})
-	a.stores.payments = paymentspostgres.New(a.pool("payments"))
-	s.Payments = payments.New(payments.Deps{
-		Store:    a.stores.payments,
-		Provider: sandbox.New(sandbox.Config{Books: paymentspostgres.NewSandboxBooks(a.pool("payments"))}),
-		Clock:    o.Clock, Log: a.log,
-	})
+	if err := a.buildPayments(o); err != nil {
+		return err
+	}
 	terms, err := c.terms()
 	if err != nil {
 		return err
@@ -157,7 +153,7 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 		Schema: schema, Loaders: a.loaders, Authenticator: s.Users, JWKS: s.Users.JWKS,
 		Budgets:   budgetBank{redis.NewBank(a.redis)},
 		Clients: apiClients{a.directory}, Documents: apiClients{a.directory}, Persisted: persistedQueries{a.redis}, Checks: a.checks(), Registry: a.registry, Log: a.log, Demo: o.Demo,
-		Media: seed.MediaHandler(),
+		Media: seed.MediaHandler(), Webhooks: a.webhooks,
 	}
 	if a.stores.mailbox != nil && c.Mode == Development {
 		deps.Mailbox = mailbox.NewHandler("/dev/mailbox", a.stores.mailbox, a.log)
@@ -170,7 +166,7 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 			RootFields: c.MaxRootFields, Directives: c.MaxDirectives, Tokens: c.MaxTokens,
 			Fragments: c.MaxFragments, ListItems: c.MaxListItems, Batch: c.MaxBatch,
 		},
-		Budgets:          budgets,
+		Budgets: budgets,
 		Streams: gateway.StreamLimits{
 			PerViewer: c.StreamsPerViewer, PerAddress: c.StreamsPerAddress, Total: c.StreamsTotal,
 			Operations: c.StreamOperations, SlowReader: c.StreamSlowReader, Reservation: c.StreamReservation,

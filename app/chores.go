@@ -36,6 +36,10 @@ func (a *App) chores() []chore {
 		{"purge idempotency keys of payments", time.Hour, untilNone(func(ctx context.Context) (int, error) {
 			return s.Payments.PurgeKeys(ctx, keysKept, purgeBatch)
 		})},
+		{"purge notices of payment providers", time.Hour, untilNone(func(ctx context.Context) (int, error) {
+			return s.Payments.PurgeNotices(ctx, noticesKept, purgeBatch)
+		})},
+		a.reconciliation(),
 		{"resolve payments without an answer", time.Minute, func(ctx context.Context) error {
 			_, err := s.Payments.ResolvePending(ctx, time.Minute, 100)
 			return err

@@ -73,6 +73,11 @@ type Config struct {
 	FreeShippingFrom string `env:"FREE_SHIPPING_FROM" envDefault:"50.00" doc:"sum of an order from which sending costs nothing"`
 	CaptureNow       bool   `env:"CAPTURE_NOW" envDefault:"false" doc:"take the money at confirmation, not parcel by parcel"`
 
+	PaymentProvider     string `env:"PAYMENT_PROVIDER" envDefault:"sandbox" doc:"stripe, or sandbox, which moves no money"`
+	StripeKey           string `env:"STRIPE_KEY" secret:"true" doc:"secret key of the Stripe account"`
+	StripeWebhookSecret string `env:"STRIPE_WEBHOOK_SECRET" secret:"true" doc:"secret of Stripe's webhook endpoint, whose address is /webhooks/stripe"`
+	StripeURL           string `env:"STRIPE_URL" doc:"address of Stripe's API, where it is not Stripe's own"`
+
 	MaxCost           int           `env:"MAX_COST" envDefault:"5000" doc:"estimated cost of an operation at most"`
 	MaxDepth          int           `env:"MAX_DEPTH" envDefault:"15" doc:"nested fields of an operation at most"`
 	MaxAliases        int           `env:"MAX_ALIASES" envDefault:"50" doc:"aliases of a document at most"`

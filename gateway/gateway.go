@@ -89,9 +89,10 @@ type Deps struct {
 	Checks        map[string]Check // by component
 	Registry      *prometheus.Registry
 	Log           *slog.Logger
-	Media         http.Handler // pictures, under /media/; nil where there are none
-	Mailbox       http.Handler // captured e-mails, under /dev/mailbox; development only
-	Demo          []Account    // shown on the landing page; development only
+	Media         http.Handler            // pictures, under /media/; nil where there are none
+	Mailbox       http.Handler            // captured e-mails, under /dev/mailbox; development only
+	Webhooks      map[string]http.Handler // of payment providers, by name; POST /webhooks/{name}
+	Demo          []Account               // shown on the landing page; development only
 }
 
 // Gateway is the edge of one process.
@@ -148,6 +149,9 @@ func (g *Gateway) routes() http.Handler {
 	mux.Handle("GET /.well-known/jwks.json", route("/.well-known/jwks.json", g.crossOrigin(http.HandlerFunc(g.jwks))))
 	if g.deps.Media != nil {
 		mux.Handle("GET /media/", route("/media/", g.deps.Media))
+	}
+	for name, handler := range g.deps.Webhooks {
+		mux.Handle("POST /webhooks/"+name, route("/webhooks/"+name, handler))
 	}
 	if !g.config.Production {
 		playground := newPlayground()

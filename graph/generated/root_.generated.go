@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/techmart/techmart/graph/model"
@@ -483,9 +484,26 @@ type ComplexityRoot struct {
 		TotalCount func(childComplexity int) int
 	}
 
+	PaymentDifference struct {
+		Kind           func(childComplexity int) int
+		Payment        func(childComplexity int) int
+		ProviderAmount func(childComplexity int) int
+		Reference      func(childComplexity int) int
+		ShopAmount     func(childComplexity int) int
+	}
+
 	PaymentEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	PaymentReconciliation struct {
+		Compared        func(childComplexity int) int
+		DifferenceCount func(childComplexity int) int
+		Differences     func(childComplexity int) int
+		From            func(childComplexity int) int
+		InProgress      func(childComplexity int) int
+		To              func(childComplexity int) int
 	}
 
 	PaymentRefundPayload struct {
@@ -618,6 +636,7 @@ type ComplexityRoot struct {
 		Order                  func(childComplexity int, id *string, number *string) int
 		Orders                 func(childComplexity int, first *int, after *string, last *int, before *string, where *model.OrderWhere, sortBy *model.OrderSort) int
 		Payment                func(childComplexity int, id string) int
+		PaymentReconciliation  func(childComplexity int, from time.Time, to time.Time) int
 		Payments               func(childComplexity int, first *int, after *string, last *int, before *string, where *model.PaymentWhere) int
 		Product                func(childComplexity int, id *string, slug *string, sku *string) int
 		ProductVariant         func(childComplexity int, id *string, sku *string) int
@@ -2768,6 +2787,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.PaymentConnection.TotalCount(childComplexity), true
 
+	case "PaymentDifference.kind":
+		if e.ComplexityRoot.PaymentDifference.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PaymentDifference.Kind(childComplexity), true
+	case "PaymentDifference.payment":
+		if e.ComplexityRoot.PaymentDifference.Payment == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PaymentDifference.Payment(childComplexity), true
+	case "PaymentDifference.providerAmount":
+		if e.ComplexityRoot.PaymentDifference.ProviderAmount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PaymentDifference.ProviderAmount(childComplexity), true
+	case "PaymentDifference.reference":
+		if e.ComplexityRoot.PaymentDifference.Reference == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PaymentDifference.Reference(childComplexity), true
+	case "PaymentDifference.shopAmount":
+		if e.ComplexityRoot.PaymentDifference.ShopAmount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PaymentDifference.ShopAmount(childComplexity), true
+
 	case "PaymentEdge.cursor":
 		if e.ComplexityRoot.PaymentEdge.Cursor == nil {
 			break
@@ -2780,6 +2830,43 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PaymentEdge.Node(childComplexity), true
+
+	case "PaymentReconciliation.compared":
+		if e.ComplexityRoot.PaymentReconciliation.Compared == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PaymentReconciliation.Compared(childComplexity), true
+	case "PaymentReconciliation.differenceCount":
+		if e.ComplexityRoot.PaymentReconciliation.DifferenceCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PaymentReconciliation.DifferenceCount(childComplexity), true
+	case "PaymentReconciliation.differences":
+		if e.ComplexityRoot.PaymentReconciliation.Differences == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PaymentReconciliation.Differences(childComplexity), true
+	case "PaymentReconciliation.from":
+		if e.ComplexityRoot.PaymentReconciliation.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PaymentReconciliation.From(childComplexity), true
+	case "PaymentReconciliation.inProgress":
+		if e.ComplexityRoot.PaymentReconciliation.InProgress == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PaymentReconciliation.InProgress(childComplexity), true
+	case "PaymentReconciliation.to":
+		if e.ComplexityRoot.PaymentReconciliation.To == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PaymentReconciliation.To(childComplexity), true
 
 	case "PaymentRefundPayload.payment":
 		if e.ComplexityRoot.PaymentRefundPayload.Payment == nil {
@@ -3366,6 +3453,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Payment(childComplexity, args["id"].(string)), true
+	case "Query.paymentReconciliation":
+		if e.ComplexityRoot.Query.PaymentReconciliation == nil {
+			break
+		}
+
+		args, err := ec.field_Query_paymentReconciliation_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.PaymentReconciliation(childComplexity, args["from"].(time.Time), args["to"].(time.Time)), true
 	case "Query.payments":
 		if e.ComplexityRoot.Query.Payments == nil {
 			break
@@ -5426,6 +5524,62 @@ type OrderNoteAddPayload {
   ): PaymentConnection! @requiresScopes(scopes: [["payments:read"]]) @listSize(slicingArguments: ["first", "last"], sizedFields: ["edges", "nodes"], assumedSize: 20, requireOneSlicingArgument: false)
   "Balances of the ledger's accounts; their sum is always zero."
   ledgerBalances: [LedgerBalance!]! @requiresScopes(scopes: [["payments:read"]]) @listSize(assumedSize: 10)
+  """
+  Compares the payment provider's books with the shop's: every payment made in a period by either's books. It asks
+  the provider and may take a while. The shop does it for the last two days by itself, every hour.
+  """
+  paymentReconciliation(
+    "Begin of the period, inclusive."
+    from: DateTime!
+    "End of the period, exclusive; at most 31 days after its begin."
+    to: DateTime!
+  ): PaymentReconciliation! @requiresScopes(scopes: [["payments:read"]]) @cost(weight: "100")
+}
+
+"What a comparison of the payment provider's books with the shop's found."
+type PaymentReconciliation {
+  "Begin of the period, inclusive."
+  from: DateTime!
+  "End of the period, exclusive."
+  to: DateTime!
+  "How many payments were compared."
+  compared: Int!
+  "How many were left out because the provider has yet to answer a call of theirs: look again in a minute."
+  inProgress: Int!
+  "How many differences there are in all."
+  differenceCount: Int!
+  "The first 500 differences."
+  differences: [PaymentDifference!]! @listSize(assumedSize: 20)
+}
+
+"A payment that the provider and the shop see differently."
+type PaymentDifference {
+  "What differs."
+  kind: PaymentDifferenceKind!
+  "The provider's reference of the payment, by which it is found in the provider's own pages."
+  reference: String!
+  "The payment; null where the shop knows none."
+  payment: Payment
+  "The amount in question by the shop's books; null where it has none."
+  shopAmount: Money
+  "The amount in question by the provider's books; null where it has none."
+  providerAmount: Money
+}
+
+"How the provider's books and the shop's differ."
+enum PaymentDifferenceKind {
+  "The provider holds or took money of which the shop knows nothing: look the reference up at the provider, and give the money back there."
+  UNKNOWN_TO_SHOP
+  "The shop has a payment that the provider does not know: check that the shop speaks to the right account."
+  UNKNOWN_TO_PROVIDER
+  "Another amount was authorized."
+  AUTHORIZED_DIFFERS
+  "Another amount was captured, as by somebody in the provider's own pages."
+  CAPTURED_DIFFERS
+  "Another amount was refunded, as by somebody in the provider's own pages, or because a bank sent a refund back."
+  REFUNDED_DIFFERS
+  "One of both has given the authorization up, as when it has expired."
+  VOIDED_DIFFERS
 }
 
 extend type Mutation {
@@ -7736,6 +7890,22 @@ func (ec *executionContext) childFields_PaymentConnection(ctx context.Context, f
 	return nil, fmt.Errorf("no field named %q was found under type PaymentConnection", field.Name)
 }
 
+func (ec *executionContext) childFields_PaymentDifference(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_PaymentDifference_kind(ctx, field)
+	case "reference":
+		return ec.fieldContext_PaymentDifference_reference(ctx, field)
+	case "payment":
+		return ec.fieldContext_PaymentDifference_payment(ctx, field)
+	case "shopAmount":
+		return ec.fieldContext_PaymentDifference_shopAmount(ctx, field)
+	case "providerAmount":
+		return ec.fieldContext_PaymentDifference_providerAmount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PaymentDifference", field.Name)
+}
+
 func (ec *executionContext) childFields_PaymentEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "cursor":
@@ -7744,6 +7914,24 @@ func (ec *executionContext) childFields_PaymentEdge(ctx context.Context, field g
 		return ec.fieldContext_PaymentEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PaymentEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_PaymentReconciliation(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "from":
+		return ec.fieldContext_PaymentReconciliation_from(ctx, field)
+	case "to":
+		return ec.fieldContext_PaymentReconciliation_to(ctx, field)
+	case "compared":
+		return ec.fieldContext_PaymentReconciliation_compared(ctx, field)
+	case "inProgress":
+		return ec.fieldContext_PaymentReconciliation_inProgress(ctx, field)
+	case "differenceCount":
+		return ec.fieldContext_PaymentReconciliation_differenceCount(ctx, field)
+	case "differences":
+		return ec.fieldContext_PaymentReconciliation_differences(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PaymentReconciliation", field.Name)
 }
 
 func (ec *executionContext) childFields_PaymentRefundPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -1024,12 +1024,42 @@ type PaymentConnection struct {
 	Count      CountFunc `json:"-"`
 }
 
+// A payment that the provider and the shop see differently.
+type PaymentDifference struct {
+	// What differs.
+	Kind PaymentDifferenceKind `json:"kind"`
+	// The provider's reference of the payment, by which it is found in the provider's own pages.
+	Reference string `json:"reference"`
+	// The payment; null where the shop knows none.
+	Payment *Payment `json:"payment"`
+	// The amount in question by the shop's books; null where it has none.
+	ShopAmount *Money `json:"shopAmount"`
+	// The amount in question by the provider's books; null where it has none.
+	ProviderAmount *Money `json:"providerAmount"`
+}
+
 // A payment and its cursor.
 type PaymentEdge struct {
 	// Reads on from here.
 	Cursor string `json:"cursor"`
 	// The payment.
 	Node *Payment `json:"node"`
+}
+
+// What a comparison of the payment provider's books with the shop's found.
+type PaymentReconciliation struct {
+	// Begin of the period, inclusive.
+	From time.Time `json:"from"`
+	// End of the period, exclusive.
+	To time.Time `json:"to"`
+	// How many payments were compared.
+	Compared int `json:"compared"`
+	// How many were left out because the provider has yet to answer a call of theirs: look again in a minute.
+	InProgress int `json:"inProgress"`
+	// How many differences there are in all.
+	DifferenceCount int `json:"differenceCount"`
+	// The first 500 differences.
+	Differences []*PaymentDifference `json:"differences"`
 }
 
 // Pays money back.
@@ -2582,6 +2612,76 @@ func (e *OrderStatus) UnmarshalJSON(b []byte) error {
 }
 
 func (e OrderStatus) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How the provider's books and the shop's differ.
+type PaymentDifferenceKind string
+
+const (
+	// The provider holds or took money of which the shop knows nothing: look the reference up at the provider, and give the money back there.
+	PaymentDifferenceKindUnknownToShop PaymentDifferenceKind = "UNKNOWN_TO_SHOP"
+	// The shop has a payment that the provider does not know: check that the shop speaks to the right account.
+	PaymentDifferenceKindUnknownToProvider PaymentDifferenceKind = "UNKNOWN_TO_PROVIDER"
+	// Another amount was authorized.
+	PaymentDifferenceKindAuthorizedDiffers PaymentDifferenceKind = "AUTHORIZED_DIFFERS"
+	// Another amount was captured, as by somebody in the provider's own pages.
+	PaymentDifferenceKindCapturedDiffers PaymentDifferenceKind = "CAPTURED_DIFFERS"
+	// Another amount was refunded, as by somebody in the provider's own pages, or because a bank sent a refund back.
+	PaymentDifferenceKindRefundedDiffers PaymentDifferenceKind = "REFUNDED_DIFFERS"
+	// One of both has given the authorization up, as when it has expired.
+	PaymentDifferenceKindVoidedDiffers PaymentDifferenceKind = "VOIDED_DIFFERS"
+)
+
+var AllPaymentDifferenceKind = []PaymentDifferenceKind{
+	PaymentDifferenceKindUnknownToShop,
+	PaymentDifferenceKindUnknownToProvider,
+	PaymentDifferenceKindAuthorizedDiffers,
+	PaymentDifferenceKindCapturedDiffers,
+	PaymentDifferenceKindRefundedDiffers,
+	PaymentDifferenceKindVoidedDiffers,
+}
+
+func (e PaymentDifferenceKind) IsValid() bool {
+	switch e {
+	case PaymentDifferenceKindUnknownToShop, PaymentDifferenceKindUnknownToProvider, PaymentDifferenceKindAuthorizedDiffers, PaymentDifferenceKindCapturedDiffers, PaymentDifferenceKindRefundedDiffers, PaymentDifferenceKindVoidedDiffers:
+		return true
+	}
+	return false
+}
+
+func (e PaymentDifferenceKind) String() string {
+	return string(e)
+}
+
+func (e *PaymentDifferenceKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = PaymentDifferenceKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid PaymentDifferenceKind", str)
+	}
+	return nil
+}
+
+func (e PaymentDifferenceKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *PaymentDifferenceKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e PaymentDifferenceKind) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -3,6 +3,7 @@ package payments
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
@@ -28,9 +29,24 @@ type Provider interface {
 	Void(ctx context.Context, c Call) (Result, error)
 	// Refund pays back a part of what was captured of an authorization.
 	Refund(ctx context.Context, c Call) (Result, error)
-	// Lookup gives the answer of an earlier call by its key. It fails with ErrNoSuchCall when no
-	// call with the key was carried out.
-	Lookup(ctx context.Context, key string) (Result, error)
+	// Lookup gives the answer of an earlier call of the kind by its key; c has no authorization where
+	// that was the call. It fails with ErrNoSuchCall when no call with the key was carried out.
+	Lookup(ctx context.Context, k Kind, c Call) (Result, error)
+	// Statement gives every authorization that the provider made for the shop from (inclusive) to
+	// (exclusive) these times, as it stands now.
+	Statement(ctx context.Context, from, to time.Time) iter.Seq2[StatementLine, error]
+	// StatementLine gives one authorization by its reference. It fails with ErrNoSuchCall.
+	StatementLine(ctx context.Context, reference string) (StatementLine, error)
+}
+
+// StatementLine is an authorization as it stands in the provider's books.
+type StatementLine struct {
+	Reference  string
+	At         time.Time
+	Authorized money.Money
+	Captured   money.Money
+	Refunded   money.Money
+	Voided     bool
 }
 
 // AuthorizeCall asks to hold an amount.
@@ -133,7 +149,7 @@ func (c *caller) ask(ctx context.Context, p *Payment, t *Transaction) (Result, e
 // resolve finds out what became of a transaction's call, and makes the call where it never arrived.
 func (c *caller) resolve(ctx context.Context, p *Payment, t *Transaction) (Result, error) {
 	result, err := c.within(ctx, func(ctx context.Context) (Result, error) {
-		return c.provider.Lookup(ctx, t.ID.String())
+		return c.provider.Lookup(ctx, t.Kind, Call{Key: t.ID.String(), Authorization: p.Reference, Amount: t.Amount})
 	})
 	if errors.Is(err, ErrNoSuchCall) {
 		return c.ask(ctx, p, t)

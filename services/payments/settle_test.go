@@ -3,6 +3,7 @@ package payments_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -140,8 +141,16 @@ func (deadProvider) Refund(context.Context, payments.Call) (payments.Result, err
 	return payments.Result{}, errLine
 }
 
-func (deadProvider) Lookup(context.Context, string) (payments.Result, error) {
+func (deadProvider) Lookup(context.Context, payments.Kind, payments.Call) (payments.Result, error) {
 	return payments.Result{}, errLine
+}
+
+func (deadProvider) Statement(context.Context, time.Time, time.Time) iter.Seq2[payments.StatementLine, error] {
+	return func(yield func(payments.StatementLine, error) bool) { yield(payments.StatementLine{}, errLine) }
+}
+
+func (deadProvider) StatementLine(context.Context, string) (payments.StatementLine, error) {
+	return payments.StatementLine{}, errLine
 }
 
 func TestTimeoutToken(t *testing.T) {

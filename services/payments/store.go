@@ -41,6 +41,18 @@ type Store interface {
 	// time and that nobody is at now, the least often tried first.
 	TransactionsUnsettled(ctx context.Context, before, now time.Time, limit int) ([]*Transaction, error)
 
+	// TransactionsOpen reports whether a payment has a transaction without an answer.
+	TransactionsOpen(ctx context.Context, paymentID uuid.UUID) (bool, error)
+
+	// PaymentsByReference gives payments by the provider's reference of their authorization.
+	PaymentsByReference(ctx context.Context, provider string, references []string) (map[string]*Payment, error)
+	// NoticeKnown reports whether a provider's notice was dealt with.
+	NoticeKnown(ctx context.Context, provider, id string) (bool, error)
+	// NoticeAdd notes that a notice was dealt with; once more does nothing.
+	NoticeAdd(ctx context.Context, provider string, n Notice, at time.Time) error
+	// NoticesPurge removes up to limit notices that came before a time, and gives their number.
+	NoticesPurge(ctx context.Context, before time.Time, limit int) (int, error)
+
 	// KeysPurge removes up to limit idempotency keys that were used before a time, and gives their number.
 	KeysPurge(ctx context.Context, before time.Time, limit int) (int, error)
 

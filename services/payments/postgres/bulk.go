@@ -64,7 +64,7 @@ func tables(list []*payments.Record) []table {
 		"provider_reference", "error_code", "error_message", "attempts", "created_at", "settled_at"}}
 	entries := table{name: "ledger_entries", columns: []string{"transaction_id", "account", "direction", "amount", "currency", "created_at"}}
 	charges := table{name: "sandbox_charges", columns: []string{"key", "kind", "token", "currency", "amount", "attempts", "done", "approved",
-		"reference", "code", "message", "captured", "refunded", "voided"}}
+		"reference", "code", "message", "captured", "refunded", "voided", "created_at"}}
 	for _, r := range list {
 		p := r.Payment
 		currency := string(p.Amount.Currency)
@@ -79,7 +79,7 @@ func tables(list []*payments.Record) []table {
 			}
 			if t.Kind == payments.Authorize && p.Provider == sandbox.Name {
 				charges.rows = append(charges.rows, []any{t.ID.String(), string(t.Kind), "", currency, t.Amount.Amount, t.Attempts, true, t.Status == payments.Succeeded,
-					t.ProviderReference, t.ErrorCode, t.ErrorMessage, p.Captured.Amount, p.Refunded.Amount, p.Status == payments.Voided})
+					t.ProviderReference, t.ErrorCode, t.ErrorMessage, p.Captured.Amount, p.Refunded.Amount, p.Status == payments.Voided, t.CreatedAt})
 			}
 		}
 	}

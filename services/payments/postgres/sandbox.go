@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
+	"iter"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -21,15 +23,18 @@ var _ sandbox.Books = (*SandboxBooks)(nil)
 func NewSandboxBooks(pool *pgxpool.Pool) *SandboxBooks { return &SandboxBooks{pool: pool} }
 
 const chargeColumns = `key, kind, coalesce(authorization_key, ''), token, currency, amount, attempts, done, approved, reference,
-	code, message, captured, refunded, voided`
+	code, message, captured, refunded, voided, created_at`
 
 const (
 	chargeAdd = `INSERT INTO payments.sandbox_charges (key, kind, token, currency, amount, attempts, done, approved, reference, code, message)
 VALUES ($1, '', '', '', 0, 0, false, false, '', '', '') ON CONFLICT (key) DO NOTHING`
 	chargeLock            = `SELECT ` + chargeColumns + ` FROM payments.sandbox_charges WHERE key = $1 FOR UPDATE`
 	chargeLockByReference = `SELECT ` + chargeColumns + ` FROM payments.sandbox_charges WHERE reference = $1 AND reference <> '' FOR UPDATE`
-	chargeFind            = `SELECT ` + chargeColumns + ` FROM payments.sandbox_charges WHERE key = $1`
-	chargeWrite           = `UPDATE payments.sandbox_charges SET kind = $2, authorization_key = nullif($3, ''), token = $4, currency = $5, amount = $6,
+	chargePeriod          = `SELECT ` + chargeColumns + ` FROM payments.sandbox_charges
+WHERE kind = 'AUTHORIZE' AND approved AND (created_at, key) > ($1, $2) AND created_at < $3 ORDER BY created_at, key LIMIT $4`
+	chargeByReference = `SELECT ` + chargeColumns + ` FROM payments.sandbox_charges WHERE reference = $1 AND reference <> '' AND kind = 'AUTHORIZE'`
+	chargeFind        = `SELECT ` + chargeColumns + ` FROM payments.sandbox_charges WHERE key = $1`
+	chargeWrite       = `UPDATE payments.sandbox_charges SET kind = $2, authorization_key = nullif($3, ''), token = $4, currency = $5, amount = $6,
 	attempts = $7, done = $8, approved = $9, reference = $10, code = $11, message = $12, captured = $13, refunded = $14, voided = $15
 WHERE key = $1`
 )
@@ -37,7 +42,7 @@ WHERE key = $1`
 func scanCharge(row pgx.CollectableRow) (*sandbox.Charge, error) {
 	var c sandbox.Charge
 	err := row.Scan(&c.Key, &c.Kind, &c.Authorization, &c.Token, &c.Amount.Currency, &c.Amount.Amount, &c.Attempts, &c.Done,
-		&c.Result.Approved, &c.Result.Reference, &c.Result.Code, &c.Result.Message, &c.Captured, &c.Refunded, &c.Voided)
+		&c.Result.Approved, &c.Result.Reference, &c.Result.Code, &c.Result.Message, &c.Captured, &c.Refunded, &c.Voided, &c.At)
 	return &c, err
 }
 
@@ -73,6 +78,47 @@ func (b *SandboxBooks) Update(ctx context.Context, key, authorization string, fn
 // Find implements sandbox.Books.
 func (b *SandboxBooks) Find(ctx context.Context, key string) (*sandbox.Charge, error) {
 	c, err := one(ctx, b.pool, chargeFind, key)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, payments.ErrNoSuchCall
+	}
+	return c, err
+}
+
+// periodBatch is how many authorizations are read at once.
+const periodBatch = 1000
+
+// Authorizations implements sandbox.Books.
+func (b *SandboxBooks) Authorizations(ctx context.Context, from, to time.Time) iter.Seq2[*sandbox.Charge, error] {
+	return func(yield func(*sandbox.Charge, error) bool) {
+		at, key := from, "" // no key is empty: the position is before everything of that time
+		for {
+			rows, err := b.pool.Query(ctx, chargePeriod, at, key, to, periodBatch)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			charges, err := pgx.CollectRows(rows, scanCharge)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, c := range charges {
+				if !yield(c, nil) {
+					return
+				}
+			}
+			if len(charges) < periodBatch {
+				return
+			}
+			last := charges[len(charges)-1]
+			at, key = last.At, last.Key
+		}
+	}
+}
+
+// Authorization implements sandbox.Books.
+func (b *SandboxBooks) Authorization(ctx context.Context, reference string) (*sandbox.Charge, error) {
+	c, err := one(ctx, b.pool, chargeByReference, reference)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, payments.ErrNoSuchCall
 	}

@@ -16,6 +16,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/techmart/techmart/services/money"
@@ -46,6 +47,7 @@ type Charge struct {
 	Token         string // of an authorization
 	Amount        money.Money
 	Attempts      int
+	At            time.Time // of the first attempt; set by the books
 	Done          bool // Result is its answer for good
 	Result        payments.Result
 
@@ -61,6 +63,10 @@ type Books interface {
 	Update(ctx context.Context, key, authorization string, fn func(charge, authorization *Charge)) error
 	// Find gives the charge with the key. It fails with payments.ErrNoSuchCall when there is none.
 	Find(ctx context.Context, key string) (*Charge, error)
+	// Authorizations gives those that were approved from (inclusive) to (exclusive) these times, oldest first.
+	Authorizations(ctx context.Context, from, to time.Time) iter.Seq2[*Charge, error]
+	// Authorization gives an approved one by its reference. It fails with payments.ErrNoSuchCall.
+	Authorization(ctx context.Context, reference string) (*Charge, error)
 }
 
 // Config is what the sandbox is made of. Books are required.
@@ -192,8 +198,8 @@ func (p *Provider) follow(ctx context.Context, kind payments.Kind, c payments.Ca
 }
 
 // Lookup gives the answer of an earlier call.
-func (p *Provider) Lookup(ctx context.Context, key string) (payments.Result, error) {
-	charge, err := p.books.Find(ctx, key)
+func (p *Provider) Lookup(ctx context.Context, _ payments.Kind, c payments.Call) (payments.Result, error) {
+	charge, err := p.books.Find(ctx, c.Key)
 	switch {
 	case err != nil:
 		return payments.Result{}, err
@@ -201,6 +207,37 @@ func (p *Provider) Lookup(ctx context.Context, key string) (payments.Result, err
 		return payments.Result{}, payments.ErrNoSuchCall
 	}
 	return charge.Result, nil
+}
+
+// Statement gives the authorizations of a period.
+func (p *Provider) Statement(ctx context.Context, from, to time.Time) iter.Seq2[payments.StatementLine, error] {
+	return func(yield func(payments.StatementLine, error) bool) {
+		for charge, err := range p.books.Authorizations(ctx, from, to) {
+			if err != nil {
+				yield(payments.StatementLine{}, err)
+				return
+			}
+			if !yield(charge.line(), nil) {
+				return
+			}
+		}
+	}
+}
+
+// StatementLine gives one authorization.
+func (p *Provider) StatementLine(ctx context.Context, reference string) (payments.StatementLine, error) {
+	charge, err := p.books.Authorization(ctx, reference)
+	if err != nil {
+		return payments.StatementLine{}, err
+	}
+	return charge.line(), nil
+}
+
+func (c *Charge) line() payments.StatementLine {
+	return payments.StatementLine{
+		Reference: c.Result.Reference, At: c.At, Authorized: c.Amount, Voided: c.Voided,
+		Captured: money.New(c.Captured, c.Amount.Currency), Refunded: money.New(c.Refunded, c.Amount.Currency),
+	}
 }
 
 func (c *Charge) answer(r payments.Result) { c.Done, c.Result = true, r }
