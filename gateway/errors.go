@@ -21,6 +21,9 @@ const (
 	codeInternal      = "INTERNAL"
 	codeTimeout       = "TIMEOUT"
 	codeBadRequest    = "BAD_REQUEST"
+	codeCSRF          = "CSRF"
+	codeTooLarge      = "REQUEST_TOO_LARGE"
+	codeBatch         = "BATCH_TOO_LARGE"
 	codeValidation    = errcode.ValidationFailed // GRAPHQL_VALIDATION_FAILED
 	codeParse         = errcode.ParseFailed      // GRAPHQL_PARSE_FAILED
 	codeCost          = "COST_LIMIT_EXCEEDED"
@@ -73,12 +76,12 @@ func (g *Gateway) present(ctx context.Context, err error) *gqlerror.Error {
 	case argumentsFailed(ctx):
 		shown.Message = out.Message
 		shown.Extensions = map[string]any{"code": string(errs.BadInput)}
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case errors.Is(endOf(ctx), context.DeadlineExceeded):
 		shown.Message = "The operation took too long and was stopped."
 		shown.Extensions = map[string]any{"code": codeTimeout}
 	default:
 		id := request.FromContext(ctx).ID
-		if ctx.Err() == nil { // otherwise the client has left, and whatever failed did so for that
+		if endOf(ctx) == nil { // otherwise the client has left, and whatever failed did so for that
 			g.log.ErrorContext(ctx, "internal error", "requestId", id, "path", out.Path.String(), "error", err)
 		}
 		shown.Message = internalMessage

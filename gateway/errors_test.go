@@ -79,7 +79,7 @@ func TestProductionShowsLittle(t *testing.T) {
 			t.Errorf("%s: %d", target, a.status)
 		}
 	}
-	if a := e.post(t, `{ __typename }`); a.header.Get("Strict-Transport-Security") == "" || a.header.Get("X-Content-Type-Options") != "nosniff" {
+	if a := e.post(t, `{ __typename }`); a.header.Get("Strict-Transport-Security") != "" || a.header.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("headers: %v", a.header)
 	}
 }

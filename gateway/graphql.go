@@ -33,6 +33,7 @@ func (g *Gateway) newExecutor() graphql.GraphExecutor {
 	e.Use(policy)
 	e.Use(shapeLimit{limits: g.config.Limits, documents: documents})
 	e.Use(introspection{production: g.config.Production})
+	e.Use(deferring{})
 	e.Use(costLimit{g: g})
 	e.Use(policy.persisted)
 	e.AroundOperations(g.measured)
@@ -87,6 +88,7 @@ func (i introspection) MutateOperationContext(ctx context.Context, op *graphql.O
 func recordOperation(ctx context.Context, op *graphql.OperationContext) {
 	recordOf(ctx).note(func(rec *recorded) {
 		rec.kind, rec.operation = string(op.Operation.Operation), clip(op.Operation.Name, 100)
+		rec.document = op.RawQuery
 	})
 }
 
@@ -100,11 +102,16 @@ func (g *Gateway) measured(ctx context.Context, next graphql.OperationHandler) g
 	}
 	began := time.Now()
 	responses := next(ctx)
+	part := false
 	return func(ctx context.Context) *graphql.Response {
-		ctx, cancel := context.WithTimeout(ctx, g.config.OperationTimeout)
-		defer cancel()
+		if _, ok := inParts(ctx); !ok { // what is answered in parts has one deadline for all of them
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, g.config.OperationTimeout)
+			defer cancel()
+		}
 		resp := responses(ctx)
-		if resp != nil {
+		if resp != nil && !part {
+			part = true
 			outcome := "ok"
 			if len(resp.Errors) > 0 {
 				outcome = "error"

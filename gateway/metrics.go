@@ -16,6 +16,11 @@ import (
 //	graphql_operation_cost                         histogram, estimated cost
 //	graphql_documents_total{client,kind}           counter, by API client: inline, persisted, trusted, untrusted, refused or missing
 //	graphql_streams{transport}                     gauge, open event streams
+//	graphql_batch_operations                       histogram, operations of a batch
+//	graphql_deferred_total                         counter, answers in parts
+//	graphql_cacheable_total{policy}                counter, answers to GET: public, private, viewer, none, or not_modified
+//	http_refusals_total{code}                      counter, requests that were not run, by code
+//	http_responses_compressed_total{coding}        counter
 type metrics struct {
 	requests   *prometheus.CounterVec
 	durations  *prometheus.HistogramVec
@@ -24,6 +29,11 @@ type metrics struct {
 	cost       prometheus.Histogram
 	documents  *prometheus.CounterVec
 	streams    *prometheus.GaugeVec
+	batches    prometheus.Histogram
+	deferred   prometheus.Counter
+	cacheable  *prometheus.CounterVec
+	refusals   *prometheus.CounterVec
+	compressed *prometheus.CounterVec
 }
 
 var latencies = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
@@ -52,8 +62,24 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "graphql_streams", Help: "Event streams that are open, by transport.",
 		}, []string{"transport"}),
+		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "graphql_batch_operations", Help: "Operations of a batch.", Buckets: []float64{1, 2, 5, 10, 20, 50},
+		}),
+		deferred: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "graphql_deferred_total", Help: "Answers given in parts.",
+		}),
+		cacheable: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "graphql_cacheable_total", Help: "Answers to GET, by who may keep them: public, private, viewer (nobody), none, or not_modified.",
+		}, []string{"policy"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "http_refusals_total", Help: "Requests that were not run, by code.",
+		}, []string{"code"}),
+		compressed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "http_responses_compressed_total", Help: "Answers of the graph that were compressed, by coding.",
+		}, []string{"coding"}),
 	}
-	reg.MustRegister(m.requests, m.durations, m.operations, m.runs, m.cost, m.documents, m.streams)
+	reg.MustRegister(m.requests, m.durations, m.operations, m.runs, m.cost, m.documents, m.streams,
+		m.batches, m.deferred, m.cacheable, m.refusals, m.compressed)
 	return m
 }
 

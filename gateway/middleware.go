@@ -1,11 +1,12 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -13,7 +14,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"github.com/rs/cors"
 
 	"github.com/techmart/techmart/graph/request"
 	"github.com/techmart/techmart/services/viewer"
@@ -38,6 +38,8 @@ type recorded struct {
 	viewer    viewer.Viewer
 	operation string // its name
 	kind      string // query, mutation or subscription
+	document  string // its text; the log has its hash
+	batch     int    // operations of a batch
 	cost      int
 	code      string // of the first error
 }
@@ -109,14 +111,33 @@ func (g *Gateway) observed(next http.Handler) http.Handler {
 		if rec.viewer.UserID != uuid.Nil {
 			attrs = append(attrs, slog.String("viewer", rec.viewer.UserID.String()))
 		}
+		if rec.viewer.ClientID != uuid.Nil {
+			attrs = append(attrs, slog.String("client", rec.viewer.ClientID.String()))
+		}
 		if rec.kind != "" {
 			attrs = append(attrs, slog.String("operation", rec.operation), slog.String("kind", rec.kind), slog.Int("cost", rec.cost))
+		}
+		if rec.document != "" {
+			attrs = append(attrs, slog.String("document", documentHash(rec.document)))
+		}
+		if rec.batch > 0 {
+			attrs = append(attrs, slog.Int("batch", rec.batch))
+		}
+		if out.refusal != "" {
+			g.metrics.refusals.WithLabelValues(out.refusal).Inc()
+			rec.code = cmp.Or(rec.code, out.refusal)
 		}
 		if rec.code != "" {
 			attrs = append(attrs, slog.String("code", rec.code))
 		}
 		g.log.LogAttrs(ctx, level, "request", attrs...)
 	})
+}
+
+// documentHash gives the hash of a document, as persisted queries have it.
+func documentHash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }
 
 // requestID takes the client's id over where it is harmless, and makes one otherwise.
@@ -162,78 +183,27 @@ func (g *Gateway) recovered(next http.Handler) http.Handler {
 	})
 }
 
-// secured sets the headers that bound what a browser does with an answer. Pages that need more set
-// a policy of their own.
-func (g *Gateway) secured(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		if g.config.Production {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// crossOrigin answers CORS by the allow-list. Tokens travel in a header of their own, so no
-// credentials of the browser are ever allowed.
-func (g *Gateway) crossOrigin(next http.Handler) http.Handler {
-	if len(g.config.AllowedOrigins) == 0 {
-		return next
-	}
-	return cors.New(cors.Options{
-		AllowedOrigins: g.config.AllowedOrigins,
-		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete},
-		AllowedHeaders: []string{"Authorization", "Content-Type", "Accept", "Idempotency-Key", "X-Request-Id", "Apollo-Require-Preflight", "X-Apollo-Operation-Name", streamTokenHeader},
-		ExposedHeaders: []string{"X-Request-Id", "Retry-After"},
-		MaxAge:         600,
-	}).Handler(next)
-}
-
-// proxies are the networks of trusted reverse proxies.
-type proxies []netip.Prefix
-
-// client gives the address of the client: the last hop of X-Forwarded-For that is no trusted
-// proxy, where the connection comes from one.
-func (p proxies) client(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return ""
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return ""
-	}
-	addr = addr.Unmap()
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && p.trusts(addr); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
-			break
-		}
-		addr = hop.Unmap()
-	}
-	return addr.WithZone("").String()
-}
-
-func (p proxies) trusts(addr netip.Addr) bool {
-	for _, prefix := range p {
-		if prefix.Contains(addr) {
-			return true
-		}
-	}
-	return false
-}
-
 // statusWriter remembers what was answered. Unwrap lets http.ResponseController flush and hijack.
 type statusWriter struct {
 	http.ResponseWriter
-	status int
-	bytes  int64
+	status  int
+	bytes   int64
+	refusal string // the code of a request that was not run
+}
+
+// noteRefusal notes the code of a refusal for log and metrics.
+func noteRefusal(w http.ResponseWriter, extensions map[string]any) {
+	for {
+		switch out := w.(type) {
+		case *statusWriter:
+			out.refusal, _ = extensions["code"].(string)
+			return
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = out.Unwrap()
+		default:
+			return
+		}
+	}
 }
 
 func (w *statusWriter) WriteHeader(status int) {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,7 +15,7 @@ import (
 	"github.com/techmart/techmart/platform/telemetry"
 )
 
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
 
 // maxPooled bounds the buffers that are kept for reuse.
 const maxPooled = 256 << 10
@@ -23,6 +24,12 @@ const maxPooled = 256 << 10
 // The data are JSON already and are not read again.
 func encode(b *bytes.Buffer, resp *graphql.Response, executed bool) error {
 	b.WriteByte('{')
+	empty := b.Len()
+	separate := func() {
+		if b.Len() > empty {
+			b.WriteByte(',')
+		}
+	}
 	if len(resp.Errors) > 0 {
 		b.WriteString(`"errors":`)
 		text, err := json.Marshal(resp.Errors)
@@ -32,7 +39,7 @@ func encode(b *bytes.Buffer, resp *graphql.Response, executed bool) error {
 		b.Write(text)
 	}
 	if executed {
-		separate(b)
+		separate()
 		b.WriteString(`"data":`)
 		if len(resp.Data) == 0 {
 			b.WriteString("null")
@@ -41,7 +48,7 @@ func encode(b *bytes.Buffer, resp *graphql.Response, executed bool) error {
 		}
 	}
 	if len(resp.Extensions) > 0 {
-		separate(b)
+		separate()
 		b.WriteString(`"extensions":`)
 		text, err := json.Marshal(resp.Extensions)
 		if err != nil {
@@ -53,30 +60,58 @@ func encode(b *bytes.Buffer, resp *graphql.Response, executed bool) error {
 	return nil
 }
 
-func separate(b *bytes.Buffer) {
-	if b.Len() > 1 {
-		b.WriteByte(',')
-	}
+// outcome is an answer that is ready to be sent.
+type outcome struct {
+	kind     mediaType
+	status   int
+	body     []byte
+	control  string // Cache-Control; empty for no-store
+	tagged   bool   // it has an entity tag
+	compress bool   // it may be compressed
 }
 
-func (g *Gateway) write(w http.ResponseWriter, kind mediaType, status int, resp *graphql.Response, executed bool) {
-	b := buffers.Get().(*bytes.Buffer)
-	defer func() {
-		if b.Cap() <= maxPooled {
-			b.Reset()
-			buffers.Put(b)
+// reply sends an answer: compressed where the client takes that, and without its body where the
+// client has it.
+func (g *Gateway) reply(w http.ResponseWriter, r *http.Request, o outcome) {
+	h := w.Header()
+	h.Set("Cache-Control", cmp.Or(o.control, noStore))
+	h.Add("Vary", varying)
+	own := identity
+	if o.compress && len(o.body) >= leastCompressed {
+		own = codingOf(r.Header.Get("Accept-Encoding"))
+	}
+	if o.tagged {
+		plain := tag(o.body)
+		if entity, ok := matches(r.Header.Values("If-None-Match"), plain); ok {
+			g.metrics.cacheable.WithLabelValues("not_modified").Inc()
+			h.Set("ETag", entity)
+			w.WriteHeader(http.StatusNotModified)
+			return
 		}
-	}()
-	if err := encode(b, resp, executed); err != nil {
+		h.Set("ETag", entityTag(plain, own))
+	}
+	h.Set("Content-Type", string(o.kind)+"; charset=utf-8")
+	if own != identity {
+		b := newBuffer()
+		defer b.release()
+		compress(b, own, o.body)
+		o.body = b.Bytes()
+		h.Set("Content-Encoding", string(own))
+		g.metrics.compressed.WithLabelValues(string(own)).Inc()
+	}
+	h.Set("Content-Length", strconv.Itoa(len(o.body)))
+	w.WriteHeader(o.status)
+	_, _ = w.Write(o.body) // the client may have left
+}
+
+// write sends a response that nobody keeps.
+func (g *Gateway) write(w http.ResponseWriter, kind mediaType, status int, resp *graphql.Response, executed bool) {
+	b := newBuffer()
+	defer b.release()
+	if err := encode(&b.Buffer, resp, executed); err != nil {
 		panic(err)
 	}
-	h := w.Header()
-	h.Set("Content-Type", string(kind)+"; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
-	h.Set("Cache-Control", "no-store")
-	h.Add("Vary", "Accept, Authorization")
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // the client may have left
+	g.reply(w, nil, outcome{kind: kind, status: status, body: b.Bytes()})
 }
 
 // refuse answers a request that is not run, as JSON like everything else.
@@ -89,9 +124,10 @@ func refuseWith(w http.ResponseWriter, status int, message string, extensions ma
 	if err != nil {
 		panic("gateway: a refusal always marshals: " + err.Error())
 	}
+	noteRefusal(w, extensions)
 	h := w.Header()
 	h.Set("Content-Type", "application/json; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
+	h.Set("Cache-Control", noStore)
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may have left
 }
