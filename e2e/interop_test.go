@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/techmart/techmart/app"
+	"github.com/techmart/techmart/services/clients"
 	"github.com/techmart/techmart/services/users"
 )
 
@@ -34,12 +35,20 @@ type interopShop struct {
 	Introspection bool           `json:"introspection"` // whether the public has it
 	Customer      interopAccount `json:"customer"`
 	Product       interopProduct `json:"product"`
+	Keys          interopKeys    `json:"keys"`
 }
 
 type interopAccount struct {
 	ID       string `json:"id"`
 	Email    string `json:"email"`
 	Password string `json:"password"`
+}
+
+// interopKeys are the API keys of front ends that may run nothing but what they have published, one by
+// Apollo's manifest and one by Relay's map.
+type interopKeys struct {
+	Apollo string `json:"apollo"`
+	Relay  string `json:"relay"`
 }
 
 type interopProduct struct {
@@ -58,6 +67,7 @@ func TestInterop(t *testing.T) {
 	for _, title := range []string{"Fjord Camera", "Fjord Lens", "Fjord Tripod"} {
 		stock = append(stock, development.product(title, "100.00", 1000))
 	}
+	keys := development.published()
 	scripts, err := filepath.Glob(filepath.Join(interopDir, "*.test.mjs"))
 	if err != nil || len(scripts) == 0 {
 		t.Fatal("no scripts", err)
@@ -65,7 +75,7 @@ func TestInterop(t *testing.T) {
 	run := func(name, script string, s *shop, introspection bool) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s.within(t).script(script, introspection, stock[0])
+			s.within(t).script(script, introspection, stock[0], keys)
 		})
 	}
 	run("audit in development", "audit.test.mjs", development, true)
@@ -88,6 +98,30 @@ func modes(t *testing.T) (production, development *shop) {
 	production = open(t, c)
 	production.run(false)
 	return production, development
+}
+
+// published registers the two front ends and publishes their documents, as their build tools write them.
+func (s *shop) published() (keys interopKeys) {
+	s.t.Helper()
+	out, err := node(s.t, scriptTimeout, []string{"NODE_ENV=production"}, "node", "manifest.mjs")
+	if err != nil {
+		s.t.Fatalf("manifest.mjs: %v\n%s", err, out)
+	}
+	var manifests struct{ Apollo, Relay json.RawMessage }
+	if err := json.Unmarshal([]byte(out), &manifests); err != nil {
+		s.t.Fatalf("manifest.mjs: %v\n%s", err, out)
+	}
+	publish := func(name string, manifest []byte) string {
+		key, err := s.CreateClient(s.t.Context(), name, clients.Only, nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if n, err := s.PublishDocuments(s.t.Context(), name, "1.0.0", bytes.NewReader(manifest)); err != nil || n == 0 {
+			s.t.Fatalf("%d documents of %s are published: %v", n, name, err)
+		}
+		return key
+	}
+	return interopKeys{publish("apollo-shop", manifests.Apollo), publish("relay-shop", manifests.Relay)}
 }
 
 // installClients puts the packages of the lock file in their place, once for each version of it.
@@ -140,7 +174,7 @@ func node(t *testing.T, timeout time.Duration, environ []string, name string, ar
 var summary = regexp.MustCompile(`(?m)^# (tests|pass|fail|cancelled|skipped|todo) (\d+)$`)
 
 // script runs one script with an account of its own. All of its tests run, and all pass.
-func (s *shop) script(name string, introspection bool, product stocked) {
+func (s *shop) script(name string, introspection bool, product stocked, keys interopKeys) {
 	s.t.Helper()
 	account := s.account(users.Customer)
 	var slug struct{ Product struct{ Slug string } }
@@ -148,6 +182,7 @@ func (s *shop) script(name string, introspection bool, product stocked) {
 	text, err := json.Marshal(interopShop{
 		URL: s.url + "/graphql", Introspection: introspection, Customer: account,
 		Product: interopProduct{product.productID, slug.Product.Slug, product.variantID},
+		Keys:    keys,
 	})
 	if err != nil {
 		s.t.Fatal(err)

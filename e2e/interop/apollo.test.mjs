@@ -4,13 +4,15 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache, gql } from '@apollo/client';
 import { Defer20220824Handler } from '@apollo/client/incremental';
-import { BatchHttpLink } from '@apollo/client/link/batch-http';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { OperationTypeNode } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { CATALOGUE, ME, ORDER_UPDATED, PRODUCT, authorization, codes, iterate, order, shop, signIn, socketURL, walk } from './shop.mjs';
+
+// Apollo's link takes the one of browsers for granted.
+globalThis.WebSocket ??= WebSocket;
 
 const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 
@@ -125,7 +127,8 @@ test('errors reach the client with their codes', async (t) => {
     assert.deepEqual(codes(error.errors), [code], text);
   }
   const id = 'ord_01h455vb4pex5vsknk084sn02q';
-  assert.deepEqual(codes((await failure(follow(ORDER_UPDATED, { id }).next())).errors), ['UNAUTHENTICATED']);
+  const refused = await failure(follow(ORDER_UPDATED, { id }).next());
+  assert.deepEqual(codes(refused.errors), ['UNAUTHENTICATED']);
 });
 
 test('a bad token is an error of the response', async (t) => {

@@ -27,7 +27,7 @@ function walker(client, signedIn) {
 /** What a promise fails with. */
 const failure = (promise) => promise.then(() => assert.fail('it runs'), (e) => e);
 
-for (const singleConnection of [false]) {
+for (const singleConnection of [false, true]) {
   const mode = singleConnection ? 'single connection' : 'distinct connections';
 
   test(`a walk through the shop, ${mode}`, async (t) => {
@@ -54,8 +54,37 @@ for (const singleConnection of [false]) {
   });
 }
 
+test('errors are events of the stream, distinct connections', async (t) => {
+  const { run } = walker(connect(t));
+  for (const [query, code, variables] of [
+    ['{ nonsense }', 'GRAPHQL_VALIDATION_FAILED'],
+    ['{ me {', 'GRAPHQL_PARSE_FAILED'],
+    [PRODUCT, 'GRAPHQL_VALIDATION_FAILED', { slug: ['a'] }],
+    [ORDER_UPDATED, 'UNAUTHENTICATED', { id: 'ord_01h455vb4pex5vsknk084sn02q' }],
+  ]) {
+    const errors = await failure(run(query, variables));
+    assert.deepEqual(Array.isArray(errors) && codes(errors), [code], `${query} ${errors}`);
+  }
+});
+
+test('errors before execution are answered at once, single connection', async (t) => {
+  const answers = [];
+  const fetchFn = async (...args) => {
+    const response = await fetch(...args);
+    if (!/^application\/.*json/.test(response.headers.get('content-type'))) return response;
+    const text = await response.text();
+    answers.push(JSON.parse(text));
+    return new Response(text, response);
+  };
+  const { run } = walker(connect(t, { singleConnection: true, fetchFn }));
+  assert.match(`${await failure(run('{ nonsense }'))}`, /NetworkError/); // all that this client tells
+  assert.deepEqual(answers.map(({ errors }) => codes(errors)), [['GRAPHQL_VALIDATION_FAILED']]);
+  assert.deepEqual(codes(await failure(run(ORDER_UPDATED, { id: 'ord_01h455vb4pex5vsknk084sn02q' }))), ['UNAUTHENTICATED']);
+  assert.equal((await run(ME)).me, null);
+});
+
 test('a bad token is refused, in both modes', async (t) => {
-  for (const singleConnection of [false]) {
+  for (const singleConnection of [false, true]) {
     const { run } = walker(connect(t, { singleConnection, headers: authorization('nonsense') }));
     assert.equal((await failure(run(ME))).response.status, 401);
   }
@@ -84,6 +113,12 @@ test('EventSource sees the answer to a query and that it is complete', async (t)
   const [answer, ...more] = await events(t, PRODUCT, { slug: shop.product.slug });
   assert.equal(answer.data.product.id, shop.product.id);
   assert.equal(more.length, 0);
+});
+
+test('EventSource sees what is wrong with a query', async (t) => {
+  const [answer] = await events(t, '{ nonsense }', {});
+  assert.deepEqual(codes(answer.errors), ['GRAPHQL_VALIDATION_FAILED']);
+  assert.equal('data' in answer, false);
 });
 
 test('EventSource follows an order', async (t) => {

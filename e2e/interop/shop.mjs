@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 
 /** The shop as the Go test describes it: url, introspection, customer, product. */
-export const shop = JSON.parse(process.env.SHOP);
+export const shop = JSON.parse(process.env.SHOP ?? '{}');
 
 /** The shop's address for WebSockets. */
-export const socketURL = shop.url.replace(/^http/, 'ws');
+export const socketURL = shop.url?.replace(/^http/, 'ws');
 
 export const CATALOGUE = `
   query Catalogue($first: Int!, $after: String) {

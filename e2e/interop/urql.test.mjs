@@ -39,6 +39,11 @@ const subscribers = {
     t.after(() => events.dispose());
     return connect({ token, exchanges: [handOver(events), fetchExchange] });
   },
+  'graphql-sse on a single connection': (t, token) => {
+    const events = createEventsClient({ url: shop.url, headers: authorization(token), retryAttempts: 0, singleConnection: true });
+    t.after(() => events.dispose());
+    return connect({ token, exchanges: [handOver(events), persisted(), fetchExchange] });
+  },
   'graphql-ws': (t, token) => {
     const socket = createSocketClient({ url: socketURL, webSocketImpl: WebSocket, retryAttempts: 0, connectionParams: authorization(token) });
     t.after(() => socket.dispose());
