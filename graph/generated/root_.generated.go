@@ -4683,7 +4683,7 @@ directive @requiresScopes(scopes: [[String!]!]!) on FIELD_DEFINITION | OBJECT | 
 directive @cost(weight: String!) on ARGUMENT_DEFINITION | ENUM | FIELD_DEFINITION | INPUT_FIELD_DEFINITION | OBJECT | SCALAR
 "How long a list can be, by the IBM GraphQL cost specification."
 directive @listSize(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!], requireOneSlicingArgument: Boolean = true) on FIELD_DEFINITION
-"How long an answer with this in it may be kept, and by whom."
+"How long an answer with this in it may be kept, and by whom, by the rules of Apollo Server: 0 for a root field, or one that returns an object, unless it or its type says otherwise."
 directive @cacheControl(maxAge: Int, scope: CacheControlScope, inheritMaxAge: Boolean) on FIELD_DEFINITION | OBJECT | INTERFACE | UNION
 "A label for tools that filter the graph."
 directive @tag(name: String!) repeatable on FIELD_DEFINITION | OBJECT | INTERFACE | UNION | ARGUMENT_DEFINITION | SCALAR | ENUM | ENUM_VALUE | INPUT_OBJECT | INPUT_FIELD_DEFINITION
@@ -4721,7 +4721,7 @@ interface Node {
 }
 
 "An amount of money."
-type Money {
+type Money @cacheControl(inheritMaxAge: true) {
   "The amount in major units with all digits of the currency: ` + "`" + `\"12.90\"` + "`" + `."
   amount: Decimal!
   "The currency, such as ` + "`" + `EUR` + "`" + `."
@@ -4737,7 +4737,7 @@ input MoneyInput {
 }
 
 "Where a page of a list stands."
-type PageInfo {
+type PageInfo @cacheControl(inheritMaxAge: true) {
   "Whether items follow the last edge."
   hasNextPage: Boolean!
   "Whether items precede the first edge."
@@ -5890,7 +5890,7 @@ extend type Subscription {
 }
 
 "Something that the shop sells, in one or more variants."
-type Product implements Node @goExtraField(name: "ProductID", type: "github.com/google/uuid.UUID") @goExtraField(name: "CategoryID", type: "github.com/google/uuid.UUID") {
+type Product implements Node @goExtraField(name: "ProductID", type: "github.com/google/uuid.UUID") @goExtraField(name: "CategoryID", type: "github.com/google/uuid.UUID") @cacheControl(maxAge: 60) {
   "Globally unique: ` + "`" + `prod_...` + "`" + `."
   id: ID!
   "Part of the product's address; unique: ` + "`" + `nordlicht-x14-laptop` + "`" + `."
@@ -5926,7 +5926,7 @@ type Product implements Node @goExtraField(name: "ProductID", type: "github.com/
   "From the cheapest to the dearest variant."
   priceRange: PriceRange!
   "Whether any variant can be bought now."
-  available: Boolean!
+  available: Boolean! @cacheControl(maxAge: 10)
   "What buyers think of it."
   rating: Rating!
   "What buyers wrote, newest first."
@@ -5962,7 +5962,7 @@ enum ProductStatus {
 }
 
 "One thing that variants differ in."
-type ProductOption {
+type ProductOption @cacheControl(inheritMaxAge: true) {
   "Its name: ` + "`" + `Colour` + "`" + `."
   name: String!
   "What can be chosen, in order: ` + "`" + `Black` + "`" + `, ` + "`" + `Silver` + "`" + `."
@@ -5970,7 +5970,7 @@ type ProductOption {
 }
 
 "One technical fact."
-type ProductAttribute {
+type ProductAttribute @cacheControl(inheritMaxAge: true) {
   "Its key, the same in all products and filters: ` + "`" + `screen_size` + "`" + `."
   key: String!
   "Its name for people: ` + "`" + `Screen size` + "`" + `."
@@ -5982,7 +5982,7 @@ type ProductAttribute {
 }
 
 "A picture."
-type Media {
+type Media @cacheControl(inheritMaxAge: true) {
   "Where it is."
   url: URL!
   "What is to be seen, for those who cannot."
@@ -5994,7 +5994,7 @@ type Media {
 }
 
 "The span of prices of a product."
-type PriceRange {
+type PriceRange @cacheControl(inheritMaxAge: true) {
   "The cheapest variant."
   min: Money!
   "The dearest variant."
@@ -6002,7 +6002,7 @@ type PriceRange {
 }
 
 "What buyers think of a product."
-type Rating {
+type Rating @cacheControl(inheritMaxAge: true) {
   "Mean of the stars, 1 to 5, in steps of a tenth; null without a review."
   average: Float
   "How many reviews."
@@ -6010,7 +6010,7 @@ type Rating {
 }
 
 "One thing that can be put into a cart."
-type ProductVariant implements Node @goExtraField(name: "VariantID", type: "github.com/google/uuid.UUID") @goExtraField(name: "ProductID", type: "github.com/google/uuid.UUID") {
+type ProductVariant implements Node @goExtraField(name: "VariantID", type: "github.com/google/uuid.UUID") @goExtraField(name: "ProductID", type: "github.com/google/uuid.UUID") @cacheControl(maxAge: 60) {
   "Globally unique: ` + "`" + `var_...` + "`" + `."
   id: ID!
   "The shop's article number; unique."
@@ -6032,9 +6032,9 @@ type ProductVariant implements Node @goExtraField(name: "VariantID", type: "gith
   "Its own picture, where it has one."
   image: Media
   "How many can be bought now, over all locations."
-  quantityAvailable: Int! @goField(forceResolver: true)
+  quantityAvailable: Int! @goField(forceResolver: true) @cacheControl(maxAge: 10)
   "Whether at least one can be bought now."
-  available: Boolean! @goField(forceResolver: true)
+  available: Boolean! @goField(forceResolver: true) @cacheControl(maxAge: 10)
   "Stock at each location."
   inventoryLevels: [InventoryLevel!]! @requiresScopes(scopes: [["inventory:read"]]) @goField(forceResolver: true) @listSize(assumedSize: 5)
   "Who changed the stock, when and why; newest first."
@@ -6047,7 +6047,7 @@ type ProductVariant implements Node @goExtraField(name: "VariantID", type: "gith
 }
 
 "What a variant has for one option."
-type SelectedOption {
+type SelectedOption @cacheControl(inheritMaxAge: true) {
   "The option: ` + "`" + `Colour` + "`" + `."
   name: String!
   "The choice: ` + "`" + `Black` + "`" + `."
@@ -6131,7 +6131,7 @@ type InventoryAdjustmentEdge {
 }
 
 "A part of the assortment; a tree at most 5 levels deep."
-type Category implements Node @goExtraField(name: "CategoryID", type: "github.com/google/uuid.UUID") @goExtraField(name: "ParentID", type: "github.com/google/uuid.UUID") {
+type Category implements Node @goExtraField(name: "CategoryID", type: "github.com/google/uuid.UUID") @goExtraField(name: "ParentID", type: "github.com/google/uuid.UUID") @cacheControl(maxAge: 300) {
   "Globally unique: ` + "`" + `cat_...` + "`" + `."
   id: ID!
   "Part of its address; unique."
@@ -6162,7 +6162,7 @@ type Category implements Node @goExtraField(name: "CategoryID", type: "github.co
 }
 
 "A page of products."
-type ProductConnection @goExtraField(name: "Count", type: "github.com/techmart/techmart/graph/model.CountFunc") {
+type ProductConnection @goExtraField(name: "Count", type: "github.com/techmart/techmart/graph/model.CountFunc") @cacheControl(inheritMaxAge: true) {
   "Products with their cursors."
   edges: [ProductEdge!]!
   "Products alone."
@@ -6174,7 +6174,7 @@ type ProductConnection @goExtraField(name: "Count", type: "github.com/techmart/t
 }
 
 "A product and its cursor."
-type ProductEdge {
+type ProductEdge @cacheControl(inheritMaxAge: true) {
   "Reads on from here."
   cursor: String!
   "The product."
@@ -6248,7 +6248,7 @@ type SearchResult {
 }
 
 "One thing to narrow a search by."
-type SearchFacet {
+type SearchFacet @cacheControl(inheritMaxAge: true) {
   "Its key: ` + "`" + `category` + "`" + `, ` + "`" + `vendor` + "`" + `, ` + "`" + `price` + "`" + `, ` + "`" + `rating` + "`" + `, ` + "`" + `available` + "`" + `, or an attribute's key."
   key: String!
   "Its name for people."
@@ -6258,7 +6258,7 @@ type SearchFacet {
 }
 
 "A value to narrow by."
-type FacetValue {
+type FacetValue @cacheControl(inheritMaxAge: true) {
   "The value, for the filter. Of a category its id; of a price ` + "`" + `0-100` + "`" + `."
   value: String!
   "The value for people."
@@ -6268,7 +6268,7 @@ type FacetValue {
 }
 
 "What a buyer thinks."
-type Review implements Node @goExtraField(name: "ProductID", type: "github.com/google/uuid.UUID") {
+type Review implements Node @goExtraField(name: "ProductID", type: "github.com/google/uuid.UUID") @cacheControl(maxAge: 300) {
   "Globally unique: ` + "`" + `rev_...` + "`" + `."
   id: ID!
   "The product."
@@ -6286,7 +6286,7 @@ type Review implements Node @goExtraField(name: "ProductID", type: "github.com/g
 }
 
 "A page of reviews."
-type ReviewConnection @goExtraField(name: "Count", type: "github.com/techmart/techmart/graph/model.CountFunc") {
+type ReviewConnection @goExtraField(name: "Count", type: "github.com/techmart/techmart/graph/model.CountFunc") @cacheControl(inheritMaxAge: true) {
   "Reviews with their cursors."
   edges: [ReviewEdge!]!
   "Reviews alone."
@@ -6298,7 +6298,7 @@ type ReviewConnection @goExtraField(name: "Count", type: "github.com/techmart/te
 }
 
 "A review and its cursor."
-type ReviewEdge {
+type ReviewEdge @cacheControl(inheritMaxAge: true) {
   "Reads on from here."
   cursor: String!
   "The review."
