@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ type cable struct {
 	listener net.Listener // nil while it is cut
 	open     map[net.Conn]bool
 	all      sync.WaitGroup
+	muted    atomic.Bool
 }
 
 // lay lays a cable in front of the server of an URL, and gives the URL with the cable's address in it.
@@ -85,7 +87,7 @@ func (c *cable) join(near, far net.Conn) {
 	c.open[near], c.open[far] = true, true
 	for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
 		c.all.Go(func() {
-			_, _ = io.Copy(way[0], way[1])
+			_, _ = io.Copy(mutable{way[0], &c.muted}, way[1])
 			_, _ = near.Close(), far.Close()
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -106,6 +108,23 @@ func (c *cable) cut() {
 	for conn := range c.open {
 		_ = conn.Close()
 	}
+}
+
+// mute keeps connections, and carries nothing any more.
+func (c *cable) mute() { c.muted.Store(true) }
+
+// mutable swallows what is written while it is mute.
+type mutable struct {
+	io.Writer
+	muted *atomic.Bool
+}
+
+// Write writes, or only seems to.
+func (m mutable) Write(b []byte) (int, error) {
+	if m.muted.Load() {
+		return len(b), nil
+	}
+	return m.Writer.Write(b)
 }
 
 // mend lets connections through again.
