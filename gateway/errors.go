@@ -76,7 +76,7 @@ func (g *Gateway) present(ctx context.Context, err error) *gqlerror.Error {
 	case argumentsFailed(ctx):
 		shown.Message = out.Message
 		shown.Extensions = map[string]any{"code": string(errs.BadInput)}
-	case errors.Is(endOf(ctx), context.DeadlineExceeded):
+	case errors.Is(endOf(ctx), context.DeadlineExceeded), outOfTime(ctx, err):
 		shown.Message = "The operation took too long and was stopped."
 		shown.Extensions = map[string]any{"code": codeTimeout}
 	default:
