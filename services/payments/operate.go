@@ -62,7 +62,7 @@ func (s *Service) byStaff(ctx context.Context, k Kind, r Request) (*Payment, err
 	}
 	o := operation{kind: k, target: Target{PaymentID: r.PaymentID}, amount: r.Amount, reason: r.Reason}
 	if r.IdempotencyKey != "" {
-		o.key = &Key{Owner: v.UserID, Operation: string(k), Key: r.IdempotencyKey}
+		o.key = &Key{Owner: v.Actor(), Operation: string(k), Key: r.IdempotencyKey}
 		o.hash = requestHash(r)
 	}
 	p, err := s.run(ctx, o)

@@ -48,7 +48,7 @@ type Charge struct {
 	Amount        money.Money
 	Attempts      int
 	At            time.Time // of the first attempt; set by the books
-	Done          bool // Result is its answer for good
+	Done          bool      // Result is its answer for good
 	Result        payments.Result
 
 	Captured int64 // of an authorization, in minor units

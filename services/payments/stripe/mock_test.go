@@ -13,6 +13,7 @@ import (
 	"github.com/techmart/techmart/services/money"
 	"github.com/techmart/techmart/services/payments"
 	"github.com/techmart/techmart/services/payments/stripe"
+	"github.com/techmart/techmart/services/payments/stripe/stripetest"
 )
 
 // shape gives a provider that speaks to stripe-mock, which refuses whatever is not in Stripe's
@@ -65,7 +66,7 @@ func TestRequestsHaveTheShapeOfStripesAPI(t *testing.T) {
 			t.Errorf("look up %s: %v", k, err)
 		}
 	}
-	for _, err := range p.Statement(ctx, eternity, eternity.AddDate(1, 0, 0)) {
+	for _, err := range p.Statement(ctx, stripetest.Begin, stripetest.Begin.AddDate(1, 0, 0)) {
 		if err != nil {
 			t.Errorf("statement: %v", err)
 		}

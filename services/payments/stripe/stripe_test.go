@@ -15,11 +15,27 @@ import (
 	"github.com/techmart/techmart/services/money"
 	"github.com/techmart/techmart/services/payments"
 	"github.com/techmart/techmart/services/payments/stripe"
+	"github.com/techmart/techmart/services/payments/stripe/stripetest"
 )
 
 const webhookSecret = "whsec_test"
 
 func eur(minor int64) money.Money { return money.New(minor, "EUR") }
+
+// open opens an account and gives a provider that speaks to it.
+func open(t *testing.T, r stripetest.Rules) (*stripe.Provider, *stripetest.Account) {
+	t.Helper()
+	a := stripetest.Open(t, r)
+	// A connection for each call: over a kept one net/http itself repeats calls with an idempotency key.
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	p, err := stripe.New(stripe.Config{Key: "sk_test_1", URL: a.URL, Client: client, Webhook: webhookSecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, a
+}
+
+func isNoSuchCall(err error) bool { return errors.Is(err, payments.ErrNoSuchCall) }
 
 func authorize(t *testing.T, p *stripe.Provider, minor int64) string {
 	t.Helper()
@@ -32,7 +48,7 @@ func authorize(t *testing.T, p *stripe.Provider, minor int64) string {
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
-	p, _ := open(t, &account{})
+	p, _ := open(t, stripetest.Rules{})
 	for token, want := range map[string]string{
 		"pm_card_chargeDeclined": "insufficient_funds", "pm_card_authenticationRequired": "authentication_required", "pm_unknown": "invalid_token",
 	} {
@@ -45,7 +61,7 @@ func TestRefusals(t *testing.T) {
 
 func TestCapturesAndRefundsInParts(t *testing.T) {
 	t.Parallel()
-	p, a := open(t, &account{several: true})
+	p, a := open(t, stripetest.Rules{SeveralCaptures: true})
 	ctx := t.Context()
 	pi := authorize(t, p, 1000)
 	do := func(f func() (payments.Result, error), approved bool) {
@@ -64,18 +80,18 @@ func TestCapturesAndRefundsInParts(t *testing.T) {
 	do(func() (payments.Result, error) { return p.Refund(ctx, call(400)) }, true)
 	do(func() (payments.Result, error) { return p.Refund(ctx, call(700)) }, false)
 	line, err := p.StatementLine(ctx, pi)
-	want := payments.StatementLine{Reference: pi, At: eternity, Authorized: eur(1000), Captured: eur(1000), Refunded: eur(400)}
+	want := payments.StatementLine{Reference: pi, At: stripetest.Begin, Authorized: eur(1000), Captured: eur(1000), Refunded: eur(400)}
 	if err != nil || line != want {
 		t.Errorf("%+v, %v", line, err)
 	}
-	if in := a.intents[pi]; in.Received != 1000 || in.Refunded != 400 {
+	if in := a.Intents()[0]; in.Received != 1000 || in.Refunded != 400 {
 		t.Errorf("at Stripe: %+v", in)
 	}
 }
 
 func TestACardThatAllowsOneCaptureIsCapturedOnce(t *testing.T) {
 	t.Parallel()
-	p, _ := open(t, &account{})
+	p, _ := open(t, stripetest.Rules{})
 	pi := authorize(t, p, 1000)
 	first := payments.Call{Key: uuid.NewString(), Authorization: pi, Amount: eur(300)}
 	if r, err := p.Capture(t.Context(), first); err != nil || !r.Approved {
@@ -101,18 +117,27 @@ func TestLostCalls(t *testing.T) {
 		done    bool // whether the call was carried out
 		certain bool // whether the failure says that it was not
 	}{
-		"cut before":            {func(w http.ResponseWriter, _ func()) { hangUp(w) }, false, false},
-		"cut after":             {func(w http.ResponseWriter, do func()) { do(); hangUp(w) }, true, false},
-		"500 before":            {func(w http.ResponseWriter, _ func()) { reply(w, 500, failed("api_error", "", "")) }, false, false},
-		"500 after":             {func(w http.ResponseWriter, do func()) { do(); reply(w, 500, failed("api_error", "", "")) }, true, false},
-		"nonsense after":        {func(w http.ResponseWriter, do func()) { do(); w.WriteHeader(200); _, _ = w.Write([]byte("<html>")) }, true, false},
-		"too many requests":     {func(w http.ResponseWriter, _ func()) { reply(w, 429, failed("invalid_request_error", "rate_limit", "")) }, false, true},
-		"the same call running": {func(w http.ResponseWriter, _ func()) { reply(w, 409, failed("idempotency_error", "idempotency_key_in_use", "")) }, false, true},
+		"cut before": {func(w http.ResponseWriter, _ func()) { hangUp(w) }, false, false},
+		"cut after":  {func(w http.ResponseWriter, do func()) { do(); hangUp(w) }, true, false},
+		"500 before": {func(w http.ResponseWriter, _ func()) {
+			stripetest.Reply(w, 500, stripetest.Failed("api_error", "", ""))
+		}, false, false},
+		"500 after": {func(w http.ResponseWriter, do func()) {
+			do()
+			stripetest.Reply(w, 500, stripetest.Failed("api_error", "", ""))
+		}, true, false},
+		"nonsense after": {func(w http.ResponseWriter, do func()) { do(); w.WriteHeader(200); _, _ = w.Write([]byte("<html>")) }, true, false},
+		"too many requests": {func(w http.ResponseWriter, _ func()) {
+			stripetest.Reply(w, 429, stripetest.Failed("invalid_request_error", "rate_limit", ""))
+		}, false, true},
+		"the same call running": {func(w http.ResponseWriter, _ func()) {
+			stripetest.Reply(w, 409, stripetest.Failed("idempotency_error", "idempotency_key_in_use", ""))
+		}, false, true},
 	}
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p, a := open(t, &account{several: true})
+			p, a := open(t, stripetest.Rules{SeveralCaptures: true})
 			ctx := t.Context()
 			pi := authorize(t, p, 1000)
 			captured := payments.Call{Key: uuid.NewString(), Authorization: pi, Amount: eur(500)}
@@ -127,8 +152,8 @@ func TestLostCalls(t *testing.T) {
 				{payments.Refund, refunded, func() (payments.Result, error) { return p.Refund(ctx, refunded) }},
 				{payments.Authorize, payments.Call{Key: authorized.Key, Amount: authorized.Amount}, func() (payments.Result, error) { return p.Authorize(ctx, authorized) }},
 			} {
-				before := a.calls
-				a.failOnce(f.fault)
+				before := a.Calls()
+				a.FailOnce(f.fault)
 				r, err := c.do()
 				if err == nil || errors.Is(err, payments.ErrTransient) != f.certain {
 					t.Fatalf("%s: %+v, %v", c.kind, r, err)
@@ -140,7 +165,7 @@ func TestLostCalls(t *testing.T) {
 				if r, err := c.do(); err != nil || !r.Approved {
 					t.Errorf("%s once more: %+v, %v", c.kind, r, err)
 				}
-				if n := a.calls - before; n != 1 {
+				if n := a.Calls() - before; n != 1 {
 					t.Errorf("%s was carried out %d times", c.kind, n)
 				}
 			}
@@ -151,9 +176,12 @@ func TestLostCalls(t *testing.T) {
 // Stripe's search runs behind. The idempotency key holds where it finds nothing.
 func TestAnAuthorizationThatTheSearchDoesNotKnowYetIsNotMadeTwice(t *testing.T) {
 	t.Parallel()
-	p, a := open(t, &account{stale: true})
+	p, a := open(t, stripetest.Rules{StaleSearch: true})
 	call := payments.AuthorizeCall{Key: uuid.NewString(), Amount: eur(700), Token: "pm_card_visa"}
-	a.failOnce(func(w http.ResponseWriter, do func()) { do(); reply(w, 500, failed("api_error", "", "")) })
+	a.FailOnce(func(w http.ResponseWriter, do func()) {
+		do()
+		stripetest.Reply(w, 500, stripetest.Failed("api_error", "", ""))
+	})
 	if _, err := p.Authorize(t.Context(), call); err == nil {
 		t.Fatal("the answer was not lost")
 	}
@@ -161,14 +189,14 @@ func TestAnAuthorizationThatTheSearchDoesNotKnowYetIsNotMadeTwice(t *testing.T) 
 		t.Fatal(err)
 	}
 	r, err := p.Authorize(t.Context(), call)
-	if err != nil || !r.Approved || len(a.intents) != 1 {
-		t.Errorf("%+v, %v; %d intents", r, err, len(a.intents))
+	if err != nil || !r.Approved || len(a.Intents()) != 1 {
+		t.Errorf("%+v, %v; %d intents", r, err, len(a.Intents()))
 	}
 }
 
 func TestWebhooks(t *testing.T) {
 	t.Parallel()
-	p, _ := open(t, &account{})
+	p, _ := open(t, stripetest.Rules{})
 	body := []byte(`{"id":"evt_1","object":"event","api_version":"2020-01-01","type":"payment_intent.canceled","data":{"object":{"id":"pi_1","object":"payment_intent","metadata":{"techmart_authorization":"t1"}}}}`)
 	about := []byte(`{"id":"evt_2","object":"event","type":"refund.failed","data":{"object":{"id":"re_1","object":"refund","payment_intent":"pi_2"}}}`)
 	sign := func(payload []byte, secret string, at time.Time) string {
