@@ -88,7 +88,7 @@ func (s *Service) Fulfill(ctx context.Context, in FulfillInput) (*Order, *Fulfil
 	if err := in.check(); err != nil {
 		return nil, nil, err
 	}
-	key, err := newKey(v.UserID, "orderFulfill", in.IdempotencyKey, in)
+	key, err := newKey(v.Actor(), "orderFulfill", in.IdempotencyKey, in)
 	if err != nil {
 		return nil, nil, err
 	}

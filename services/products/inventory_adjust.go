@@ -46,7 +46,7 @@ func (s *Service) AdjustInventory(ctx context.Context, in AdjustInput) (ProductV
 		return ProductVariant{}, nil, err
 	}
 	id := newID()
-	key := IdempotencyKey{Owner: v.UserID, Operation: "inventoryAdjust", Key: in.IdempotencyKey}
+	key := IdempotencyKey{Owner: v.Actor(), Operation: "inventoryAdjust", Key: in.IdempotencyKey}
 	if key.Hash, err = hashOf(in); err != nil {
 		return ProductVariant{}, nil, err
 	}
@@ -57,7 +57,7 @@ func (s *Service) AdjustInventory(ctx context.Context, in AdjustInput) (ProductV
 	}
 	stock, adjustment, err := s.inventory.SetOnHand(ctx, SetOnHand{
 		ID: id, VariantID: in.VariantID, ProductID: variant.Product.ID, LocationID: in.LocationID,
-		Expected: in.ExpectedOnHand, OnHand: in.OnHand, Reason: in.Reason, Note: in.Note, ActorID: v.UserID, At: s.now(),
+		Expected: in.ExpectedOnHand, OnHand: in.OnHand, Reason: in.Reason, Note: in.Note, ActorID: v.Actor(), At: s.now(),
 	})
 	if err != nil {
 		if key.Key != "" && errs.All(err) != nil {

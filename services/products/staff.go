@@ -62,7 +62,7 @@ func (s *Service) Create(ctx context.Context, in NewProduct) (*Product, error) {
 	if key == "" {
 		return s.insert(ctx, fresh, p.Slug == "")
 	}
-	claim := IdempotencyKey{Owner: v.UserID, Operation: "productCreate", Key: key, Hash: hash}
+	claim := IdempotencyKey{Owner: v.Actor(), Operation: "productCreate", Key: key, Hash: hash}
 	id, first, err := s.catalog.ClaimKey(ctx, claim, fresh.ID)
 	if err != nil {
 		return nil, err

@@ -53,6 +53,15 @@ var System = Viewer{System: true}
 // Authenticated reports whether an account stands behind the viewer.
 func (v Viewer) Authenticated() bool { return v.System || v.UserID != uuid.Nil }
 
+// Actor gives who is answerable for what is done: the account, else the API client; zero for anybody
+// else. Idempotency keys and histories are its own.
+func (v Viewer) Actor() uuid.UUID {
+	if v.UserID == uuid.Nil {
+		return v.ClientID
+	}
+	return v.UserID
+}
+
 // Can reports whether the viewer holds the scope.
 func (v Viewer) Can(s Scope) bool { return v.System || slices.Contains(v.Scopes, s) }
 

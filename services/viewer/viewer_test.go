@@ -24,6 +24,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 		"support has its scope":       {support.Require(viewer.OrdersRead), nil},
 		"an API client has its scope": {apiClient.Require(viewer.OrdersRead), nil},
 		"and no other one":            {errs.CodeOf(apiClient.Require(viewer.OrdersWrite)), errs.Unauthenticated},
+		"an API client acts itself":   {apiClient.Actor(), apiClient.ClientID},
+		"an account acts by itself":   {viewer.Viewer{UserID: ada, ClientID: bob}.Actor(), ada},
 		"and is no account":           {errs.CodeOf(apiClient.RequireAccount()), errs.Unauthenticated},
 		"the program may do all":      {viewer.System.Require(viewer.UsersWrite), nil},
 		"one's own":                   {customer.IsOrCan(ada, viewer.OrdersRead), true},
