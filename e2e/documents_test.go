@@ -17,7 +17,9 @@ import (
 	"time"
 
 	"github.com/techmart/techmart/app"
+	"github.com/techmart/techmart/graph/model"
 	"github.com/techmart/techmart/services/clients"
+	"github.com/techmart/techmart/services/products"
 	"github.com/techmart/techmart/services/users"
 	"github.com/techmart/techmart/services/viewer"
 )
@@ -168,6 +170,26 @@ func TestAPIKeys(t *testing.T) {
 		if a := s.send(bad, staff); a.Status != http.StatusUnauthorized || a.code() != "UNAUTHENTICATED" {
 			t.Errorf("%s: %d %+v", what, a.Status, a.Errors)
 		}
+	}
+}
+
+// Clients that use the same idempotency key do not meet, and neither gets the other's answer.
+func TestAPIClientsActForThemselves(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	p := s.product("Desk Lamp", "29.90", 4)
+	for i, name := range []string{"warehouse", "erp"} {
+		key := s.apiClient(name, clients.Open, viewer.InventoryWrite)
+		before := 4 + i
+		a := s.send(key, vars{"query": `mutation($input: InventoryAdjustInput!) { inventoryAdjust(input: $input) { adjustment { onHandAfter } userErrors { code message } } }`,
+			"variables": vars{"input": vars{"idempotencyKey": "same", "variantId": p.variantID, "locationId": model.ID(model.PrefixLocation, products.Locations[0].ID),
+				"expectedOnHand": before, "onHand": before + 1, "reason": "COUNTED"}}})
+		if want := fmt.Sprintf(`"onHandAfter":%d`, before+1); !strings.Contains(string(a.Data), want) {
+			t.Errorf("%s: %s %+v; want %s", name, a.Data, a.Errors, want)
+		}
+	}
+	if lines := s.metric("api_keys_total"); !strings.Contains(lines, `outcome="good"`) {
+		t.Errorf("the metric does not know good keys: %s", lines)
 	}
 }
 

@@ -97,15 +97,20 @@ func (g *Gateway) viewerOf(ctx context.Context, token string) (viewer.Viewer, er
 // It fails with UNAUTHENTICATED for a key that is not good, and otherwise where it cannot be told.
 func (g *Gateway) clientOf(ctx context.Context, key string) (context.Context, error) {
 	if g.deps.Clients == nil || key == "" || len(key) > maxAPIKey {
+		g.metrics.apiKeys.WithLabelValues("refused").Inc()
 		return nil, errs.New(errs.Unauthenticated, "The API key is not valid.")
 	}
 	c, err := g.deps.Clients.Client(ctx, key)
 	if err != nil {
+		outcome := "refused"
 		if !errs.Is(err, errs.Unauthenticated) {
+			outcome = "unknown"
 			g.log.ErrorContext(ctx, "the API key could not be checked", "requestId", request.FromContext(ctx).ID, "error", err)
 		}
+		g.metrics.apiKeys.WithLabelValues(outcome).Inc()
 		return nil, err
 	}
+	g.metrics.apiKeys.WithLabelValues("good").Inc()
 	v := viewer.FromContext(ctx)
 	v.ClientID = c.ID
 	if v.UserID == uuid.Nil && !v.System {

@@ -15,6 +15,7 @@ import (
 //	graphql_operation_duration_seconds{kind}       histogram, seconds
 //	graphql_operation_cost                         histogram, estimated cost
 //	graphql_documents_total{client,kind}           counter, by API client: inline, persisted, trusted, untrusted, refused or missing
+//	api_keys_total{outcome}                        counter: good, refused, or unknown where it could not be told
 //	graphql_streams{transport}                     gauge, open event streams
 //	graphql_batch_operations                       histogram, operations of a batch
 //	graphql_deferred_total                         counter, answers in parts
@@ -28,6 +29,7 @@ type metrics struct {
 	runs       *prometheus.HistogramVec
 	cost       prometheus.Histogram
 	documents  *prometheus.CounterVec
+	apiKeys    *prometheus.CounterVec
 	streams    *prometheus.GaugeVec
 	batches    prometheus.Histogram
 	deferred   prometheus.Counter
@@ -56,6 +58,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "graphql_operation_cost", Help: "Estimated cost of operations.",
 			Buckets: []float64{1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000},
 		}),
+		apiKeys: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "api_keys_total", Help: "API keys that requests came with, by outcome: good, refused, or unknown where it could not be told.",
+		}, []string{"outcome"}),
 		documents: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "graphql_documents_total", Help: "Documents of requests, by API client and by where they come from or why they are not run.",
 		}, []string{"client", "kind"}),
@@ -78,7 +83,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "http_responses_compressed_total", Help: "Answers of the graph that were compressed, by coding.",
 		}, []string{"coding"}),
 	}
-	reg.MustRegister(m.requests, m.durations, m.operations, m.runs, m.cost, m.documents, m.streams,
+	reg.MustRegister(m.requests, m.durations, m.operations, m.runs, m.cost, m.documents, m.apiKeys, m.streams,
 		m.batches, m.deferred, m.cacheable, m.refusals, m.compressed)
 	return m
 }
