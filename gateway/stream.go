@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -32,18 +33,20 @@ func newEvents(g *Gateway, ctx context.Context, limit int) *events {
 	e := &events{g: g, ops: newOperations(limit), ending: make(chan struct{})}
 	e.ctx, e.gone = context.WithCancel(ctx)
 	e.out = newOutbox(e.ctx, g.streams.limits.SlowReader, func() {
-		g.streams.metrics.slow.Inc()
-		e.end(errSlowReader, true)
+		if e.end(errSlowReader, true) {
+			g.streams.metrics.slow.Inc()
+		}
 	})
 	return e
 }
 
 // end ends the stream: at once, or after the queries and mutations that run have finished and the
-// last events are written.
-func (e *events) end(cause error, abort bool) {
+// last events are written. It is false where it has ended before.
+func (e *events) end(cause error, abort bool) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.ended {
+	first := !e.ended
+	if first {
 		e.ended = true
 		e.idle = e.ops.drain(cause, abort)
 		close(e.ending)
@@ -53,6 +56,7 @@ func (e *events) end(cause error, abort bool) {
 	if abort {
 		e.gone()
 	}
+	return first
 }
 
 // serve writes the events until the stream ends or its reader is gone.
@@ -86,7 +90,9 @@ func (e *events) serve(w http.ResponseWriter, r *http.Request) {
 			err := out.write(m)
 			e.out.drop(m)
 			if err != nil {
-				e.g.noteSlow(err)
+				if e.end(errSlowReader, true) && errors.Is(err, os.ErrDeadlineExceeded) {
+					e.g.streams.metrics.slow.Inc()
+				}
 				return
 			}
 		case <-alive.C:

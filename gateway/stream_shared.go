@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -271,11 +270,4 @@ func (g *Gateway) refuseOperation(ctx context.Context, w http.ResponseWriter, oc
 		status = own
 	}
 	g.write(w, kind, status, resp, false)
-}
-
-// noteSlow counts a reader that took nothing for too long.
-func (g *Gateway) noteSlow(err error) {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		g.streams.metrics.slow.Inc()
-	}
 }

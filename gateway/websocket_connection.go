@@ -45,8 +45,9 @@ func newSocket(g *Gateway, conn *coderws.Conn, p *place, ctx context.Context) *s
 	s := &socket{g: g, conn: conn, place: p, ops: newOperations(g.streams.limits.Operations), ending: make(chan struct{})}
 	s.ctx, s.gone = context.WithCancel(ctx)
 	s.out = newOutbox(s.ctx, g.streams.limits.SlowReader, func() {
-		g.streams.metrics.slow.Inc()
-		s.end(closeTryLater, "The reader is too slow", errSlowReader, true)
+		if s.end(closeTryLater, "The reader is too slow", errSlowReader, true) {
+			g.streams.metrics.slow.Inc()
+		}
 	})
 	conn.SetReadLimit(g.config.MaxBodyBytes)
 	return s
@@ -76,19 +77,20 @@ func (s *socket) serve() {
 }
 
 // end closes the connection: at once, or after the queries and mutations that run have finished and
-// the last messages are written. The first reason counts.
-func (s *socket) end(code coderws.StatusCode, reason string, cause error, abort bool) {
+// the last messages are written. The first reason counts; it is false for any other.
+func (s *socket) end(code coderws.StatusCode, reason string, cause error, abort bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
 		if abort { // the client is gone while the rest is finished for it
 			s.ops.drain(cause, true)
 		}
-		return
+		return false
 	}
 	s.ended, s.code, s.reason, s.abort = true, code, reason, abort
 	s.idle = s.ops.drain(cause, abort)
 	close(s.ending)
+	return true
 }
 
 // read handles messages until the connection is gone or a message is against the protocol.
@@ -273,10 +275,9 @@ func (s *socket) send(m []byte) bool {
 	if err == nil {
 		return true
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if s.end(coderws.StatusNormalClosure, "", errSlowReader, true) && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		s.g.streams.metrics.slow.Inc()
 	}
-	s.end(coderws.StatusNormalClosure, "", context.Canceled, true)
 	_ = s.conn.CloseNow() // it is broken
 	return false
 }
