@@ -141,9 +141,19 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 		Cursors: page.NewCursors([]byte(c.CursorSecret)), Currency: money.Currency(c.Currency),
 	}
 	schema := generated.NewExecutableSchema(generated.Config{Resolvers: root, Directives: resolvers.Directives()})
-	proxies, err := c.proxies()
+	proxies, err := networks(c.TrustedProxies)
 	if err != nil {
 		return nil, err
+	}
+	insiders, err := networks(c.MetricsFrom)
+	if err != nil {
+		return nil, err
+	}
+	var certificate *gateway.Certificate
+	if c.TLSCert != "" {
+		if certificate, err = gateway.NewCertificate(c.TLSCert, c.TLSKey, a.log); err != nil {
+			return nil, err
+		}
 	}
 	budgets, err := c.budgets()
 	if err != nil {
@@ -151,7 +161,7 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 	}
 	deps := gateway.Deps{
 		Schema: schema, Loaders: a.loaders, Authenticator: s.Users, JWKS: s.Users.JWKS,
-		Budgets:   budgetBank{redis.NewBank(a.redis)},
+		Budgets: budgetBank{redis.NewBank(a.redis)},
 		Clients: apiClients{a.directory}, Documents: apiClients{a.directory}, Persisted: persistedQueries{a.redis}, Checks: a.checks(), Registry: a.registry, Log: a.log, Demo: o.Demo,
 		Media: seed.MediaHandler(), Webhooks: a.webhooks,
 	}
@@ -159,7 +169,7 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 		deps.Mailbox = mailbox.NewHandler("/dev/mailbox", a.stores.mailbox, a.log)
 	}
 	edge, err := gateway.New(gateway.Config{
-		Production: c.Mode == Production, AllowedOrigins: c.AllowedOrigins, TrustedProxies: proxies,
+		Production: c.Mode == Production, AllowedOrigins: c.AllowedOrigins, TrustedProxies: proxies, MetricsFrom: insiders, TLS: certificate,
 		MaxBodyBytes: c.MaxBodyBytes, OperationTimeout: c.OperationTimeout,
 		Limits: gateway.Limits{
 			Cost: c.MaxCost, Depth: c.MaxDepth, Aliases: c.MaxAliases,

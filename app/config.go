@@ -21,7 +21,10 @@ type Config struct {
 	HTTPAddr       string        `env:"HTTP_ADDR" envDefault:"127.0.0.1:8080" doc:"address to listen at"`
 	PublicURL      string        `env:"PUBLIC_URL" envDefault:"http://localhost:8080" doc:"address of the shop's web pages, for links in e-mails"`
 	AllowedOrigins []string      `env:"ALLOWED_ORIGINS" doc:"origins of web pages that may call the graph, separated by commas: https://shop.example"`
-	TrustedProxies []string      `env:"TRUSTED_PROXIES" doc:"networks of reverse proxies whose X-Forwarded-For is believed, separated by commas: 10.0.0.0/8"`
+	TrustedProxies []string      `env:"TRUSTED_PROXIES" doc:"networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas: 10.0.0.0/8"`
+	MetricsFrom    []string      `env:"METRICS_FROM" envDefault:"127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7" doc:"networks that may read /metrics, separated by commas; for others there is nothing"`
+	TLSCert        string        `env:"TLS_CERT" doc:"file with the TLS certificate and its chain, as PEM; empty where a proxy speaks TLS. A renewed file is read without a restart"`
+	TLSKey         string        `env:"TLS_KEY" doc:"file with the key of the TLS certificate, as PEM"`
 	ShutdownGrace  time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" doc:"how long running requests and jobs may take to finish at a shutdown"`
 
 	PostgresURL              string `env:"POSTGRES_URL" secret:"true" doc:"PostgreSQL 15 or newer: postgres://user:password@host:5432/database"`

@@ -31,8 +31,11 @@ func (c Config) Validate() error {
 		f.check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && u.Path == "" && !strings.Contains(o, "*"),
 			"ALLOWED_ORIGINS are origins such as https://shop.example, without a path or *")
 	}
-	_, err = c.proxies()
+	_, err = networks(c.TrustedProxies)
 	f.check(err == nil, "TRUSTED_PROXIES are networks such as 10.0.0.0/8")
+	_, err = networks(c.MetricsFrom)
+	f.check(err == nil, "METRICS_FROM are networks such as 10.0.0.0/8")
+	f.check((c.TLSCert == "") == (c.TLSKey == ""), "TLS_CERT and TLS_KEY are given both or not at all")
 	for _, domain := range migrations.Domains {
 		f.check(c.postgresURL(domain) != "", "POSTGRES_URL is missing")
 	}
@@ -112,9 +115,10 @@ func distinct(s string) int {
 	return len(seen)
 }
 
-func (c Config) proxies() ([]netip.Prefix, error) {
-	var list []netip.Prefix
-	for _, text := range c.TrustedProxies {
+// networks reads networks as they stand in the configuration.
+func networks(texts []string) ([]netip.Prefix, error) {
+	list := make([]netip.Prefix, 0, len(texts))
+	for _, text := range texts {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
 			return nil, err

@@ -26,7 +26,9 @@ import (
 type Config struct {
 	Production       bool           // the public sees no introspection, suggestions, playground or development pages
 	AllowedOrigins   []string       // of browsers' pages besides the edge's own: https://shop.example
-	TrustedProxies   []netip.Prefix // whose X-Forwarded-For is believed
+	TrustedProxies   []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
+	MetricsFrom      []netip.Prefix // who may read the metrics; nil for this machine
+	TLS              *Certificate   // nil where a proxy speaks TLS, or nobody
 	MaxBodyBytes     int64          // of a request
 	OperationTimeout time.Duration  // of a query or mutation
 	Limits           Limits
@@ -145,10 +147,10 @@ func (g *Gateway) routes() http.Handler {
 	mux.Handle("/graphql", route("/graphql", graph))
 	mux.Handle("GET /healthz", route("/healthz", http.HandlerFunc(g.healthz)))
 	mux.Handle("GET /readyz", route("/readyz", http.HandlerFunc(g.readyz)))
-	mux.Handle("GET /metrics", route("/metrics", promhttp.HandlerFor(g.deps.Registry, promhttp.HandlerOpts{})))
+	mux.Handle("GET /metrics", route("/metrics", g.private(promhttp.HandlerFor(g.deps.Registry, promhttp.HandlerOpts{}))))
 	mux.Handle("GET /.well-known/jwks.json", route("/.well-known/jwks.json", g.crossOrigin(http.HandlerFunc(g.jwks))))
 	if g.deps.Media != nil {
-		mux.Handle("GET /media/", route("/media/", g.deps.Media))
+		mux.Handle("GET /media/", route("/media/", embeddable(g.deps.Media)))
 	}
 	for name, handler := range g.deps.Webhooks {
 		mux.Handle("POST /webhooks/"+name, route("/webhooks/"+name, handler))

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/rs/cors"
+
+	"github.com/techmart/techmart/graph/request"
 )
 
 // secured sets the headers that bound what a browser does with an answer. Pages that need more set
@@ -29,6 +31,14 @@ func (g *Gateway) secured(next http.Handler) http.Handler {
 	})
 }
 
+// embeddable lets pages of other origins show what is served: the shop's pages have their own.
+func embeddable(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+		next.ServeHTTP(w, r)
+	})
+}
+
 // crossOrigin answers CORS by the allow-list. Tokens travel in a header of their own, so no
 // credentials of the browser are ever allowed.
 func (g *Gateway) crossOrigin(next http.Handler) http.Handler {
@@ -42,6 +52,22 @@ func (g *Gateway) crossOrigin(next http.Handler) http.Handler {
 		ExposedHeaders: []string{"X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy", "ETag"},
 		MaxAge:         600,
 	}).Handler(next)
+}
+
+// private shows what is not for the public: to everybody else there is nothing.
+func (g *Gateway) private(next http.Handler) http.Handler {
+	networks := proxies(g.config.MetricsFrom)
+	if g.config.MetricsFrom == nil {
+		networks = proxies{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		addr, err := netip.ParseAddr(request.FromContext(r.Context()).IPAddress)
+		if err != nil || !networks.trusts(addr) {
+			notFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // proxies are the networks of trusted reverse proxies.

@@ -32,7 +32,14 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener, grace time.Duration
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	go func() {
+		if c := g.config.TLS; c != nil {
+			server.TLSConfig = c.Config()
+			failed <- server.ServeTLS(l, "", "")
+			return
+		}
+		failed <- server.Serve(l)
+	}()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("gateway: %w", err)
