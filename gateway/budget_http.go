@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,11 +38,11 @@ func (r *rate) note(s throttle.Status, retryAfter time.Duration) {
 }
 
 // write sets RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers), and Retry-After
-// where an operation was refused.
+// where an operation was refused. An answer that caches hand to others says nothing of one client.
 func (r *rate) write(h http.Header) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.known {
+	if !r.known || strings.HasPrefix(h.Get("Cache-Control"), "public") {
 		return
 	}
 	class := r.status.Class

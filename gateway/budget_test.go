@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -222,5 +223,22 @@ func TestRequestsAreServedWithoutTheBank(t *testing.T) {
 	}
 	if page := e.do(t, "GET", "/metrics", "").text; !strings.Contains(page, "throttle_bank_out 1") {
 		t.Error("the metrics do not tell")
+	}
+}
+
+// What caches hand to others says nothing of the budget of whoever asked first.
+func TestPublicAnswersTellNoBudget(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	target := "/graphql?query=" + url.QueryEscape(listCategories)
+	a := e.do(t, "GET", target, "", "Apollo-Require-Preflight", "1")
+	if !strings.HasPrefix(a.header.Get("Cache-Control"), "public") {
+		t.Fatalf("it is not public: %v", a.header)
+	}
+	if a.header.Get("RateLimit") != "" || a.header.Get("RateLimit-Policy") != "" || strings.Contains(a.text, "throttleStatus") {
+		t.Errorf("a budget in a public answer: %v %s", a.header, a.text)
+	}
+	if own := e.do(t, "GET", target, "", "Apollo-Require-Preflight", "1", "Authorization", "Bearer customer"); own.header.Get("RateLimit") == "" {
+		t.Errorf("an answer of one's own tells nothing: %v", own.header)
 	}
 }
