@@ -178,14 +178,14 @@ func TestAPIClientsActForThemselves(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	p := s.product("Desk Lamp", "29.90", 4)
-	for i, name := range []string{"warehouse", "erp"} {
-		key := s.apiClient(name, clients.Open, viewer.InventoryWrite)
+	keys := []string{s.apiClient("warehouse", clients.Open, viewer.InventoryWrite), s.apiClient("erp", clients.Open, viewer.InventoryWrite)}
+	for i, key := range keys {
 		before := 4 + i
 		a := s.send(key, vars{"query": `mutation($input: InventoryAdjustInput!) { inventoryAdjust(input: $input) { adjustment { onHandAfter } userErrors { code message } } }`,
 			"variables": vars{"input": vars{"idempotencyKey": "same", "variantId": p.variantID, "locationId": model.ID(model.PrefixLocation, products.Locations[0].ID),
 				"expectedOnHand": before, "onHand": before + 1, "reason": "COUNTED"}}})
 		if want := fmt.Sprintf(`"onHandAfter":%d`, before+1); !strings.Contains(string(a.Data), want) {
-			t.Errorf("%s: %s %+v; want %s", name, a.Data, a.Errors, want)
+			t.Errorf("client %d: %s %+v; want %s", i, a.Data, a.Errors, want)
 		}
 	}
 	if lines := s.metric("api_keys_total"); !strings.Contains(lines, `outcome="good"`) {

@@ -19,7 +19,8 @@ import (
 
 // How old what a Directory remembers may be.
 const (
-	renewAfter = time.Second      // it is read anew on the side, and for a key or document that is not known
+	newAfter   = time.Second / 4  // it is read anew for a key or document that is not known
+	renewAfter = time.Second      // it is read anew on the side
 	freshFor   = 4 * time.Second  // it is read anew before anything is answered
 	staleFor   = 60 * time.Second // it still answers while the store does not
 )
@@ -94,7 +95,7 @@ func (d *Directory) ByKey(ctx context.Context, key string) (c *Client, hint stri
 		return nil, "", err
 	}
 	if _, known := s.byKey[hash]; !known { // it may be new
-		if s, err = d.current(ctx, renewAfter); err != nil {
+		if s, err = d.current(ctx, newAfter); err != nil {
 			return nil, "", err
 		}
 	}
@@ -149,7 +150,7 @@ func (d *Directory) Trusts(ctx context.Context, clientID uuid.UUID, text string)
 }
 
 func (d *Directory) lookUp(ctx context.Context, clientID uuid.UUID, id string) (Hash, error) {
-	for _, age := range []time.Duration{freshFor, renewAfter} { // what is not known may be new
+	for _, age := range []time.Duration{freshFor, newAfter} { // what is not known may be new
 		ids, err := d.trusted(ctx, clientID, age)
 		if err != nil {
 			return Hash{}, err
