@@ -257,7 +257,7 @@ func (e *edge) analysis(ctx context.Context) (time.Duration, error) {
 	})
 }
 
-// profile writes a CPU profile of the edge answering an anonymous client.
+// profile writes a CPU profile of the edge answering a customer.
 func (e *edge) profile(ctx context.Context, file string) error {
 	f, err := os.Create(file)
 	if err != nil {
@@ -269,7 +269,7 @@ func (e *edge) profile(ctx context.Context, file string) error {
 	}
 	defer pprof.StopCPUProfile()
 	_, err = cpuTime(ctx, edgeRounds*edgeRequests, func(ctx context.Context) error {
-		_, err := e.through(ctx, "")
+		_, err := e.through(ctx, e.token)
 		return err
 	})
 	return err

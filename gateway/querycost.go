@@ -25,11 +25,14 @@ const (
 )
 
 // QueryCost tells what an operation would cost, without running it. It fails with BAD_USER_INPUT at
-// document where that is no valid document, is out of bounds or has no such operation, and at
-// variables where those do not fit.
-func (g *Gateway) QueryCost(_ context.Context, document, operationName string, variables map[string]any) (*model.QueryCost, error) {
+// document where that is no valid document or out of bounds, at operationName where it has no such
+// operation, and at variables where those do not fit.
+func (g *Gateway) QueryCost(ctx context.Context, document, operationName string, variables map[string]any) (*model.QueryCost, error) {
 	doc, err := g.validDocument(document)
 	if err != nil {
+		if (documentPolicy{g: g}).asking(ctx).mode == DocumentsOnly { // it is not to learn the schema by guessing
+			return nil, errs.At(errs.BadInput, "The document is not valid.", "document")
+		}
 		return nil, err
 	}
 	op := doc.Operations.ForName(operationName)
