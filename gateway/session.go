@@ -32,10 +32,12 @@ type authority struct {
 	cancel  context.CancelFunc
 	ended   func(error) // told once when it ends
 
-	mu     sync.Mutex
-	viewer viewer.Viewer
-	expiry *time.Timer // nil where nothing expires
-	over   error
+	viewer viewer.Viewer // stays the same
+	expiry *time.Timer   // nil where nothing expires
+
+	mu    sync.Mutex
+	until time.Time // when the access token ends; zero where nothing does
+	over  error
 }
 
 type authorityKey struct{}
@@ -46,8 +48,8 @@ func (g *Gateway) authorize(ctx context.Context, ended func(error)) *authority {
 	a := &authority{g: g, ended: ended, viewer: viewer.FromContext(ctx)}
 	a.watched, a.cancel = context.WithCancel(ctx)
 	a.base = context.WithValue(ctx, authorityKey{}, a)
-	if until := a.viewer.ExpiresAt; !until.IsZero() {
-		a.expiry = time.AfterFunc(time.Until(until), func() { a.end(errExpired) })
+	if a.until = a.viewer.ExpiresAt; !a.until.IsZero() {
+		a.expiry = time.AfterFunc(time.Until(a.until), func() { a.end(errExpired) })
 	}
 	if a.checked() {
 		go a.watch()
@@ -62,11 +64,9 @@ func (a *authority) checked() bool {
 
 // release ends the authority with its stream.
 func (a *authority) release() {
-	a.mu.Lock()
 	if a.expiry != nil {
 		a.expiry.Stop()
 	}
-	a.mu.Unlock()
 	a.cancel()
 }
 
@@ -94,7 +94,7 @@ func (a *authority) reason() error {
 
 // active asks whether session and API client still are good.
 func (a *authority) active(ctx context.Context) error {
-	v := a.viewer // session and client stay the same
+	v := a.viewer
 	if v.UserID != uuid.Nil {
 		if err := a.g.deps.Authenticator.Active(ctx, v); err != nil {
 			return err
@@ -127,7 +127,7 @@ func (a *authority) watch() {
 func (a *authority) expires() time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.viewer.ExpiresAt
+	return a.until
 }
 
 // renew prolongs the authority by a newer token of the same session. It fails with UNAUTHENTICATED
@@ -149,8 +149,8 @@ func (a *authority) prolong(v viewer.Viewer) error {
 	if a.viewer.UserID == uuid.Nil || v.UserID != a.viewer.UserID || v.SessionID != a.viewer.SessionID {
 		return errOther
 	}
-	if a.over == nil && a.expiry != nil && v.ExpiresAt.After(a.viewer.ExpiresAt) {
-		a.viewer.ExpiresAt = v.ExpiresAt
+	if a.over == nil && a.expiry != nil && v.ExpiresAt.After(a.until) {
+		a.until = v.ExpiresAt
 		a.expiry.Reset(time.Until(v.ExpiresAt))
 	}
 	return nil

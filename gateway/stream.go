@@ -23,6 +23,8 @@ type events struct {
 	out  *outbox
 	ops  *operations
 
+	tooSlow func() // counts the reader as such, once
+
 	mu     sync.Mutex
 	ended  bool
 	idle   <-chan struct{} // closed once no operation runs
@@ -33,20 +35,19 @@ func newEvents(g *Gateway, ctx context.Context, limit int) *events {
 	e := &events{g: g, ops: newOperations(limit), ending: make(chan struct{})}
 	e.ctx, e.gone = context.WithCancel(ctx)
 	e.out = newOutbox(e.ctx, g.streams.limits.SlowReader, func() {
-		if e.end(errSlowReader, true) {
-			g.streams.metrics.slow.Inc()
-		}
+		e.tooSlow()
+		e.end(errSlowReader, true)
 	})
+	e.tooSlow = sync.OnceFunc(g.streams.metrics.slow.Inc)
 	return e
 }
 
 // end ends the stream: at once, or after the queries and mutations that run have finished and the
-// last events are written. It is false where it has ended before.
-func (e *events) end(cause error, abort bool) bool {
+// last events are written.
+func (e *events) end(cause error, abort bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	first := !e.ended
-	if first {
+	if !e.ended {
 		e.ended = true
 		e.idle = e.ops.drain(cause, abort)
 		close(e.ending)
@@ -56,7 +57,6 @@ func (e *events) end(cause error, abort bool) bool {
 	if abort {
 		e.gone()
 	}
-	return first
 }
 
 // serve writes the events until the stream ends or its reader is gone.
@@ -90,8 +90,8 @@ func (e *events) serve(w http.ResponseWriter, r *http.Request) {
 			err := out.write(m)
 			e.out.drop(m)
 			if err != nil {
-				if e.end(errSlowReader, true) && errors.Is(err, os.ErrDeadlineExceeded) {
-					e.g.streams.metrics.slow.Inc()
+				if errors.Is(err, os.ErrDeadlineExceeded) {
+					e.tooSlow()
 				}
 				return
 			}

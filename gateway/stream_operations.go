@@ -228,6 +228,10 @@ const (
 	minQueued      = 4 << 10 // what even the shortest message counts as
 )
 
+// lastChance is for how long a reader that is too slow may still take what is being written to it,
+// and so hear why it is cut off.
+const lastChance = 5 * time.Second
+
 // outbox is what waits to be written to a connection, bounded in bytes: the fast producer of a slow
 // reader waits, and gives up after a while.
 type outbox struct {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/techmart/techmart/gateway"
+	"github.com/techmart/techmart/graph/model"
 )
 
 const tokenHeader = "X-GraphQL-Event-Stream-Token"
@@ -155,34 +156,40 @@ func TestSharedStreamIsItsOwners(t *testing.T) {
 	}
 }
 
-// A reservation that nobody takes up expires, and a stream goes with its reader.
+// A reservation that nobody takes up expires, and a stream goes with its reader. Their places are free
+// again.
 func TestSharedStreamEnds(t *testing.T) {
 	t.Parallel()
-	e := setup(t, func(c *gateway.Config, _ *gateway.Deps) {
-		c.Streams = gateway.StreamLimits{Reservation: 50 * time.Millisecond, PerAddress: 1}
-	})
-	gone := func(token string) {
-		t.Helper()
-		eventually(t, "the stream is gone", func() bool {
-			return e.ask(t, token, "1", `{ __typename }`).status == http.StatusNotFound
+	for name, reservation := range map[string]time.Duration{"unread": 50 * time.Millisecond, "read": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := setup(t, streamLimits(gateway.StreamLimits{Reservation: reservation, PerAddress: 1}))
+			token := e.reserve(t)
+			if name == "read" {
+				ctx, leave := reading(t)
+				e.openIn(ctx, t, http.MethodGet, "/graphql?token="+token, "")
+				accepted(t, e.ask(t, token, "1", follow))
+				e.send(t, "A-1")
+				leave()
+			}
+			eventually(t, "the stream is gone", func() bool {
+				return e.ask(t, token, "1", `{ __typename }`).status == http.StatusNotFound
+			})
+			eventually(t, "its place is free", func() bool { return e.do(t, http.MethodPut, "/graphql", "").status == http.StatusCreated })
+			select {
+			case e.stock <- &model.ProductVariant{}:
+				t.Error("somebody still follows")
+			default:
+			}
 		})
 	}
-	gone(e.reserve(t))
-	token := e.reserve(t) // its place is free again
-	ctx, leave := reading(t)
-	e.openIn(ctx, t, http.MethodGet, "/graphql?token="+token, "")
-	accepted(t, e.ask(t, token, "1", follow))
-	e.send(t, "A-1")
-	leave()
-	gone(token)
-	eventually(t, "its place is free", func() bool { return e.do(t, http.MethodPut, "/graphql", "").status == http.StatusCreated })
 }
 
 // Both kinds of streams end with the session, and with the token unless it is renewed.
 func TestStreamsEndWithTheirAuthority(t *testing.T) {
 	t.Parallel()
 	ended := new(atomic.Bool)
-	soon, later := time.Now().Add(300*time.Millisecond), time.Now().Add(time.Hour)
+	soon, later := time.Now().Add(time.Second), time.Now().Add(time.Hour)
 	e := setup(t, func(c *gateway.Config, d *gateway.Deps) {
 		c.KeepAlive = 20 * time.Millisecond
 		d.Authenticator = dated{tokens: tokens{ended: ended}, ends: map[string]time.Time{"short": soon, "long": later}}

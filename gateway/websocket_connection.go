@@ -268,7 +268,7 @@ func (s *socket) write() {
 
 // send writes a message. A reader that takes none of it for long is cut off.
 func (s *socket) send(m []byte) bool {
-	ctx, cancel := context.WithTimeout(s.ctx, 2*s.out.wait)
+	ctx, cancel := context.WithTimeout(s.ctx, s.out.wait+lastChance)
 	defer cancel()
 	err := s.conn.Write(ctx, coderws.MessageText, m)
 	s.out.drop(m)

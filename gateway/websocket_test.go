@@ -403,7 +403,7 @@ func (d dated) Authenticate(ctx context.Context, token string) (viewer.Viewer, e
 // A connection ends with its token, unless that is renewed.
 func TestWebSocketExpiry(t *testing.T) {
 	t.Parallel()
-	soon, later := time.Now().Add(300*time.Millisecond), time.Now().Add(time.Hour)
+	soon, later := time.Now().Add(time.Second), time.Now().Add(time.Hour)
 	e := setup(t, func(_ *gateway.Config, d *gateway.Deps) {
 		d.Authenticator = dated{ends: map[string]time.Time{"short": soon, "long": later}}
 	})
