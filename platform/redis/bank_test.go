@@ -55,6 +55,13 @@ func TestBank(t *testing.T) {
 	about(t, "nothing is granted below nothing", settle(t, one, order(0, 0, 1, 40)), false, 0, -1000)
 	about(t, "a lease is small where little is left", settle(t, one, redis.BankOrder{Key: "bob", Capacity: 100, Restore: 1, Need: 90, Chunk: 40}), true, 2, 8)
 
+	fast := redis.BankOrder{Key: "eve", Capacity: 1000, Restore: 1_000_000_000, Chunk: 40}
+	about(t, "a lease of one that fills at once", settle(t, one, fast), true, 40, 960)
+	fast.Chunk = 0
+	if got := settle(t, one, fast); got.Tokens != 960 {
+		t.Errorf("what was lent has made room for more while it was: %+v", got)
+	}
+
 	key := client.Key("budget", "ada")
 	ttl, err := client.PTTL(t.Context(), key).Result()
 	if err != nil || ttl < 1900*time.Second || ttl > 2010*time.Second {
