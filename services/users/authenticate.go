@@ -17,7 +17,7 @@ import (
 // looked up once, in the revocations, or in the store while they do not answer.
 func (s *Service) Authenticate(ctx context.Context, accessToken string) (viewer.Viewer, error) {
 	now := s.now()
-	v, err := s.keys.Verify(accessToken, now)
+	v, err := s.verified.verify(s.keys, accessToken, now)
 	if err != nil {
 		s.log.DebugContext(ctx, "access token refused", "error", err)
 		return viewer.Viewer{}, errUnauthenticated()

@@ -1,6 +1,7 @@
 package users
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -140,6 +142,12 @@ func thumbprint(x string) string {
 // JWKS gives the public keys as a JSON Web Key Set, for /.well-known/jwks.json.
 func (k *KeySet) JWKS() []byte { return k.jwks }
 
+// Access tokens say by their type that they are nothing else (RFC 9068).
+const (
+	tokenType = "at+jwt"
+	maxToken  = 4 * 1024 // bytes
+)
+
 // Sign makes an access token of a session.
 func (k *KeySet) Sign(v viewer.Viewer, now, expires time.Time) (string, error) {
 	scopes := make([]string, len(v.Scopes))
@@ -159,7 +167,7 @@ func (k *KeySet) Sign(v viewer.Viewer, now, expires time.Time) (string, error) {
 		SessionID: v.SessionID.String(),
 		Scope:     strings.Join(scopes, " "),
 	})
-	token.Header["kid"] = k.signer.id
+	token.Header["kid"], token.Header["typ"] = k.signer.id, tokenType
 	signed, err := token.SignedString(k.signer.private)
 	if err != nil {
 		return "", fmt.Errorf("users: sign access token: %w", err)
@@ -167,10 +175,25 @@ func (k *KeySet) Sign(v viewer.Viewer, now, expires time.Time) (string, error) {
 	return signed, nil
 }
 
-// Verify reads an access token. It fails unless the algorithm is EdDSA, the key is one of the set, the
-// signature is right, issuer and audience are ours, and the time is between nbf and exp. The error is
-// for the log only.
+// Verify reads an access token. It fails unless the header says what ours do and nothing more, so that
+// no key, address or extension in it counts for anything; the algorithm is EdDSA, the key is one of the
+// set, the signature is right, no claim comes twice, issuer and audience are ours, and the time is
+// between nbf and exp. The error is for the log only.
 func (k *KeySet) Verify(token string, now time.Time) (viewer.Viewer, error) {
+	if len(token) > maxToken {
+		return viewer.Viewer{}, errors.New("users: access token: too long")
+	}
+	// Go's decoder skips line breaks: one token would have many forms.
+	if strings.ContainsAny(token, "\r\n") {
+		return viewer.Viewer{}, errors.New("users: access token: not base64url")
+	}
+	header, rest, _ := strings.Cut(token, ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	for _, part := range []string{header, payload} {
+		if err := singleMembers(part); err != nil {
+			return viewer.Viewer{}, fmt.Errorf("users: access token: %w", err)
+		}
+	}
 	var c Claims
 	_, err := jwt.ParseWithClaims(token, &c, k.key,
 		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}),
@@ -183,6 +206,9 @@ func (k *KeySet) Verify(token string, now time.Time) (viewer.Viewer, error) {
 	)
 	if err != nil {
 		return viewer.Viewer{}, fmt.Errorf("users: access token: %w", err)
+	}
+	if c.IssuedAt == nil || c.IssuedAt.After(now.Add(clockSkew)) {
+		return viewer.Viewer{}, errors.New("users: access token: iat is missing or to come")
 	}
 	var v viewer.Viewer
 	if v.UserID, err = uuid.Parse(c.Subject); err != nil || v.UserID == uuid.Nil {
@@ -198,7 +224,52 @@ func (k *KeySet) Verify(token string, now time.Time) (viewer.Viewer, error) {
 	return v, nil
 }
 
+// singleMembers fails for a part of a token whose members are not each there once, whatever the case:
+// readers of JSON differ in which one they take.
+func singleMembers(part string) error {
+	text, err := base64.RawURLEncoding.Strict().DecodeString(part)
+	if err != nil {
+		return errors.New("not base64url")
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	if start, err := d.Token(); err != nil || start != json.Delim('{') {
+		return errors.New("not a JSON object")
+	}
+	seen := make(map[string]bool, 12)
+	for d.More() {
+		name, err := d.Token()
+		text, ok := name.(string)
+		if err != nil || !ok {
+			return errors.New("not a JSON object")
+		}
+		if text = strings.ToLower(text); seen[text] {
+			return errors.New("a member comes twice")
+		}
+		seen[text] = true
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return errors.New("not a JSON object")
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return errors.New("not a JSON object")
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("more than a JSON object")
+	}
+	return nil
+}
+
+// key gives the key of a token whose header is one of ours.
 func (k *KeySet) key(t *jwt.Token) (any, error) {
+	for name := range t.Header {
+		if name != "alg" && name != "kid" && name != "typ" {
+			return nil, errors.New("the header has an unknown member")
+		}
+	}
+	if t.Header["typ"] != tokenType {
+		return nil, errors.New("not an access token")
+	}
 	id, _ := t.Header["kid"].(string)
 	public, ok := k.public[id]
 	if !ok {

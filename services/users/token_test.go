@@ -65,7 +65,7 @@ func TestAccessTokenTricks(t *testing.T) {
 			change(claims)
 		}
 		token := jwt.NewWithClaims(method, claims)
-		token.Header["kid"] = kid
+		token.Header["kid"], token.Header["typ"] = kid, "at+jwt"
 		for name, value := range header {
 			if value == nil {
 				delete(token.Header, name)
@@ -92,18 +92,64 @@ func TestAccessTokenTricks(t *testing.T) {
 	raised := base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(decode(t, parts[1]), "orders:read", "users:write", 1)))
 	otherKey := privateKey(t, users.GenerateKey())
 	public := private.Public().(ed25519.PublicKey)
+	ours := decode(t, parts[0])
+	body := func() string { return decode(t, parts[1]) }
+	raw := func(header, claims string) string {
+		text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
+		return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(private, []byte(text)))
+	}
+	if _, err := keys.Verify(raw(ours, body()), now); err != nil {
+		t.Fatalf("a good token made by hand: %v", err)
+	}
 
 	for name, token := range map[string]string{
 		"empty":                     "",
 		"no token":                  "hello",
 		"alg none":                  sign(nil, nil, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType),
-		"alg None, signature kept":  header(t, map[string]any{"alg": "None", "kid": kid, "typ": "JWT"}) + "." + parts[1] + "." + parts[2],
+		"alg None, signature kept":  header(t, map[string]any{"alg": "None", "kid": kid, "typ": "at+jwt"}) + "." + parts[1] + "." + parts[2],
 		"HMAC with the public key":  sign(nil, nil, jwt.SigningMethodHS256, []byte(public)),
-		"alg RS256":                 header(t, map[string]any{"alg": "RS256", "kid": kid}) + "." + parts[1] + "." + parts[2],
+		"alg RS256":                 header(t, map[string]any{"alg": "RS256", "kid": kid, "typ": "at+jwt"}) + "." + parts[1] + "." + parts[2],
 		"unknown key id":            sign(nil, map[string]any{"kid": "other"}, jwt.SigningMethodEdDSA, private),
 		"no key id":                 sign(nil, map[string]any{"kid": nil}, jwt.SigningMethodEdDSA, private),
 		"key id of another type":    sign(nil, map[string]any{"kid": 7}, jwt.SigningMethodEdDSA, private),
 		"key in the header":         sign(nil, map[string]any{"jwk": map[string]any{"kty": "OKP"}}, jwt.SigningMethodEdDSA, otherKey),
+		"token of another type":     sign(nil, map[string]any{"typ": "JWT"}, jwt.SigningMethodEdDSA, private),
+		"no type":                   sign(nil, map[string]any{"typ": nil}, jwt.SigningMethodEdDSA, private),
+		"an ID token":               sign(nil, map[string]any{"typ": "id+jwt"}, jwt.SigningMethodEdDSA, private),
+		"jwk, signed by it":         sign(nil, map[string]any{"jwk": publicJWK(otherKey)}, jwt.SigningMethodEdDSA, otherKey),
+		"jwk, signed by ours":       sign(nil, map[string]any{"jwk": publicJWK(private)}, jwt.SigningMethodEdDSA, private),
+		"jku":                       sign(nil, map[string]any{"jku": "https://evil.example/jwks.json"}, jwt.SigningMethodEdDSA, private),
+		"x5u":                       sign(nil, map[string]any{"x5u": "https://evil.example/cert.pem"}, jwt.SigningMethodEdDSA, private),
+		"x5c":                       sign(nil, map[string]any{"x5c": []string{"MIIB"}}, jwt.SigningMethodEdDSA, private),
+		"crit":                      sign(nil, map[string]any{"crit": []string{"exp"}}, jwt.SigningMethodEdDSA, private),
+		"crit, unknown extension":   sign(nil, map[string]any{"crit": []string{"x"}, "x": 1}, jwt.SigningMethodEdDSA, private),
+		"b64 false":                 sign(nil, map[string]any{"b64": false}, jwt.SigningMethodEdDSA, private),
+		"zip":                       sign(nil, map[string]any{"zip": "DEF"}, jwt.SigningMethodEdDSA, private),
+		"kid as a path":             sign(nil, map[string]any{"kid": "../../dev/null"}, jwt.SigningMethodEdDSA, private),
+		"kid as SQL":                sign(nil, map[string]any{"kid": "x' OR '1'='1"}, jwt.SigningMethodEdDSA, private),
+		"HS512 with the public key": sign(nil, nil, jwt.SigningMethodHS512, []byte(public)),
+		"HS256 with the key in PEM": sign(nil, nil, jwt.SigningMethodHS256, publicPEM(t, public)),
+		"HS256 with the key's x":    sign(nil, nil, jwt.SigningMethodHS256, []byte(base64.RawURLEncoding.EncodeToString(public))),
+		"HS256 with no key":         sign(nil, nil, jwt.SigningMethodHS256, []byte{}),
+		"subject twice":             raw(ours, `{"sub":"`+uuid.NewString()+`",`+body()[1:]),
+		"subject twice, other case": raw(ours, `{"SUB":"`+uuid.NewString()+`",`+body()[1:]),
+		"expiry twice":              raw(ours, strings.TrimSuffix(body(), "}")+`,"exp":99999999999}`),
+		"key id twice":              raw(`{"kid":"other",`+ours[1:], body()),
+		"algorithm twice":           raw(`{"alg":"none",`+ours[1:], body()),
+		"claims and more":           raw(ours, body()+" {}"),
+		"claims are a list":         raw(ours, `[`+body()+`]`),
+		"claims are null":           raw(ours, "null"),
+		"huge":                      set("scope", strings.Repeat("orders:read ", 1000)),
+		"issued in the future":      set("iat", now.Add(time.Hour).Unix()),
+		"no iat":                    without("iat"),
+		"exp is huge":               set("exp", 1e300),
+		"exp is an object":          set("exp", map[string]any{}),
+		"signature of zeros":        parts[0] + "." + parts[1] + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 64)),
+		"padded":                    valid + "==",
+		"a line break":              parts[0] + "." + parts[1] + ".\n" + parts[2],
+		"two parts":                 parts[0] + "." + parts[1],
+		"encrypted":                 header(t, map[string]any{"alg": "dir", "enc": "A256GCM"}) + "." + parts[1] + "." + parts[2] + ".." + parts[2],
+		"JSON serialization":        `{"protected":"` + parts[0] + `","payload":"` + parts[1] + `","signature":"` + parts[2] + `"}`,
 		"another key":               sign(nil, nil, jwt.SigningMethodEdDSA, otherKey),
 		"scopes raised":             parts[0] + "." + raised + "." + parts[2],
 		"signature cut":             parts[0] + "." + parts[1] + ".",
@@ -135,6 +181,21 @@ func TestAccessTokenTricks(t *testing.T) {
 	if _, err := keys.Verify(valid, now.Add(-time.Minute)); err == nil {
 		t.Error("a token from the future is accepted")
 	}
+}
+
+// publicJWK is a key as a header would bring it along.
+func publicJWK(private ed25519.PrivateKey) map[string]any {
+	x := base64.RawURLEncoding.EncodeToString(private.Public().(ed25519.PublicKey))
+	return map[string]any{"kty": "OKP", "crv": "Ed25519", "x": x}
+}
+
+func publicPEM(t *testing.T, public ed25519.PublicKey) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
 func decode(t *testing.T, part string) string {
@@ -181,7 +242,7 @@ func TestSign(t *testing.T) {
 			t.Errorf("the token has no %s", name)
 		}
 	}
-	if parsed.Header["alg"] != "EdDSA" || parsed.Header["kid"] != keyID(t, keys) {
+	if parsed.Header["alg"] != "EdDSA" || parsed.Header["typ"] != "at+jwt" || parsed.Header["kid"] != keyID(t, keys) {
 		t.Errorf("header %v", parsed.Header)
 	}
 	if got, err := keys.Verify(signed, now); err != nil || got.UserID != v.UserID || len(got.Scopes) != 0 {

@@ -179,6 +179,7 @@ type Service struct {
 	store       Store
 	passwords   Passwords
 	keys        *KeySet
+	verified    verified
 	vault       *Vault
 	revocations *revocations
 	limits      *limiter
@@ -200,7 +201,7 @@ func New(d Deps) (*Service, error) {
 		d.Log = slog.Default()
 	}
 	return &Service{
-		store: d.Store, passwords: d.Passwords, keys: d.Keys, vault: d.Vault, carts: d.Carts, clock: d.Clock, log: d.Log,
+		store: d.Store, passwords: d.Passwords, keys: d.Keys, verified: newVerified(), vault: d.Vault, carts: d.Carts, clock: d.Clock, log: d.Log,
 		config:      d.Config.withDefaults(),
 		revocations: newRevocations(d.Revocations, d.Store, d.Clock, d.Log),
 		limits:      newLimiter(d),
