@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -134,17 +135,20 @@ func (s *shop) listArgs(admin *client) map[string]string {
 	}
 	admin.change("cartLinesAdd", "CartLinesAddInput", vars{"lines": lines})
 	product := out.Products.Nodes[0]
+	now := time.Now().UTC()
 	return map[string]string{
-		"Query.node":           fmt.Sprintf("id: %q", product.ID),
-		"Query.nodes":          "ids: [" + strings.Join(ids, ", ") + "]",
-		"Query.product":        fmt.Sprintf("slug: %q", product.Slug),
-		"Query.productVariant": fmt.Sprintf("id: %q", product.Variants[0].ID),
-		"Query.orders":         "where: {statuses: [DELIVERED]}", // each has all its relations
-		"Query.category":       `slug: "laptops"`,
-		"Query.search":         `query: "laptop"`,
-		"Query.order":          fmt.Sprintf("id: %q", out.Orders.Nodes[0].ID),
-		"Query.payment":        fmt.Sprintf("id: %q", out.Payments.Nodes[0].ID),
-		"Query.user":           fmt.Sprintf("id: %q", out.Users.Nodes[0].ID),
+		"Query.node":                  fmt.Sprintf("id: %q", product.ID),
+		"Query.nodes":                 "ids: [" + strings.Join(ids, ", ") + "]",
+		"Query.product":               fmt.Sprintf("slug: %q", product.Slug),
+		"Query.productVariant":        fmt.Sprintf("id: %q", product.Variants[0].ID),
+		"Query.orders":                "where: {statuses: [DELIVERED]}", // each has all its relations
+		"Query.category":              `slug: "laptops"`,
+		"Query.search":                `query: "laptop"`,
+		"Query.queryCost":             `document: "{ me { id } }"`,
+		"Query.order":                 fmt.Sprintf("id: %q", out.Orders.Nodes[0].ID),
+		"Query.payment":               fmt.Sprintf("id: %q", out.Payments.Nodes[0].ID),
+		"Query.paymentReconciliation": fmt.Sprintf("from: %q, to: %q", now.AddDate(0, 0, -30).Format(time.RFC3339), now.Format(time.RFC3339)),
+		"Query.user":                  fmt.Sprintf("id: %q", out.Users.Nodes[0].ID),
 	}
 }
 
