@@ -89,6 +89,7 @@ func TestInterop(t *testing.T) {
 func modes(t *testing.T) (production, development *shop) {
 	t.Helper()
 	c := config(t)
+	c.SecondFactorKeys = users.GenerateKey()
 	development = open(t, c)
 	if err := development.Migrate(t.Context()); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, InMemoryCache, gql } from '@apollo/client';
 import { Defer20220824Handler } from '@apollo/client/incremental';
+import { BatchHttpLink } from '@apollo/client/link/batch-http';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { OperationTypeNode } from 'graphql';
@@ -146,4 +147,18 @@ test('an order in the cache is what the subscription said last', async (t) => {
   }
   const fragment = gql`fragment Status on Order { status }`;
   assert.equal(client.cache.readFragment({ id: `Order:${id}`, fragment }).status, 'CONFIRMED');
+});
+
+test('a batch of operations in one request', async (t) => {
+  const { calls, fetch } = recorder();
+  const link = new BatchHttpLink({ uri: shop.url, fetch, batchMax: 3, batchInterval: 50 });
+  const { run } = walker(connect(t, { link }));
+  const [{ products }, { product }, { me }] = await Promise.all([
+    run(CATALOGUE, { first: 1 }), run(PRODUCT, { slug: shop.product.slug }), run(ME, {}),
+  ]);
+  assert.equal(products.nodes.length, 1);
+  assert.equal(product.id, shop.product.id);
+  assert.equal(me, null);
+  assert.equal(calls.length, 1);
+  assert.equal(calls[0].body.length, 3);
 });
