@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/coder/websocket/wsjson"
 	"github.com/google/uuid"
 
+	"github.com/techmart/techmart/app"
 	"github.com/techmart/techmart/graph/model"
 	"github.com/techmart/techmart/services/users"
 )
@@ -174,22 +177,6 @@ func TestWebSocketInitialization(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	customer := s.as(users.Customer)
-	closed := func(conn *coderws.Conn) coderws.StatusCode {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
-		defer cancel()
-		for {
-			var m wsMessage
-			if err := wsjson.Read(ctx, conn, &m); err != nil {
-				if ctx.Err() != nil {
-					t.Error("the connection stays open")
-				}
-				return coderws.CloseStatus(err)
-			}
-			if m.Type == "connection_ack" || m.Type == "next" {
-				t.Errorf("it answers %+v", m)
-			}
-		}
-	}
 	silent := s.dial(t.Context())
 	began := time.Now()
 	for _, hello := range []string{`{"authorization":"Bearer nonsense"}`, `{"accessToken":"nonsense"}`, `{"authorization":"` + customer.token + `"}`} {
@@ -197,18 +184,18 @@ func TestWebSocketInitialization(t *testing.T) {
 		if err := wsjson.Write(t.Context(), conn, wsMessage{Type: "connection_init", Payload: []byte(hello)}); err != nil {
 			t.Fatal(err)
 		}
-		if got := closed(conn); got != 4403 {
-			t.Errorf("%s: closed with %d", hello, got)
+		if got, reason := closed(t, conn); got != 4403 || reason != "Forbidden" {
+			t.Errorf("%s: closed with %d %q", hello, got, reason)
 		}
 	}
 	eager := s.dial(t.Context())
 	if err := wsjson.Write(t.Context(), eager, wsMessage{ID: "1", Type: "subscribe", Payload: []byte(`{"query":"{ me { id } }"}`)}); err != nil {
 		t.Fatal(err)
 	}
-	if got := closed(eager); got == -1 {
-		t.Error("a subscription before the initialization is not refused properly")
+	if got, _ := closed(t, eager); got != 4401 {
+		t.Errorf("a subscription before the initialization is closed with %d", got)
 	}
-	if got := closed(silent); got != 4408 || time.Since(began) > 2*patience {
+	if got, _ := closed(t, silent); got != 4408 || time.Since(began) > 2*patience {
 		t.Errorf("a silent connection was closed with %d after %v", got, time.Since(began))
 	}
 
@@ -224,4 +211,103 @@ func TestWebSocketInitialization(t *testing.T) {
 		t.Errorf("without a token the viewer is %+v", out.Me)
 	}
 	nobody.complete()
+}
+
+// closed reads a connection to its end, and gives the code and reason of the closing.
+func closed(t *testing.T, conn *coderws.Conn) (coderws.StatusCode, string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	for {
+		var m wsMessage
+		err := wsjson.Read(ctx, conn, &m)
+		if err == nil {
+			if m.Type == "connection_ack" || m.Type == "next" {
+				t.Errorf("it answers %+v", m)
+			}
+			continue
+		}
+		if ctx.Err() != nil {
+			t.Error("the connection stays open")
+		}
+		var end coderws.CloseError
+		if errors.As(err, &end) {
+			return end.Code, end.Reason
+		}
+		return -1, err.Error()
+	}
+}
+
+// A stream lives as long as its access token, and longer only where that is renewed by the session.
+func TestStreamsEndWithTheToken(t *testing.T) {
+	t.Parallel()
+	s := setup(t, func(c *app.Config) { c.AccessTTL = 4 * time.Second })
+	sig := s.signals()
+
+	// Over SSE the stream says why it ends.
+	reader := s.as(users.Customer)
+	reader.serverSentEvents(followInbox, nil).refused("UNAUTHENTICATED")
+
+	// Over a WebSocket a newer token of the session keeps the connection, and one without is closed.
+	email := "renewal@example.com"
+	if _, err := s.Services.Users.CreateAccount(t.Context(), users.NewAccount{
+		Email: email, DisplayName: "Renewal", Password: password, Roles: []users.Role{users.Customer}, Verified: true,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var signed struct {
+		SessionCreate struct {
+			Tokens tokenPair
+			User   struct{ ID string }
+		}
+	}
+	s.anonymous().must(&signed, `mutation($input: SessionCreateInput!) { sessionCreate(input: $input) { tokens { accessToken refreshToken } user { id } } }`,
+		vars{"input": vars{"email": email, "password": password}})
+	pair := signed.SessionCreate.Tokens
+	open := func() *coderws.Conn {
+		conn := s.dial(t.Context())
+		say(t, conn, wsMessage{Type: "connection_init", Payload: []byte(`{"accessToken":"` + pair.AccessToken + `"}`)})
+		if m := hear(t, conn); m.Type != "connection_ack" || !strings.Contains(string(m.Payload), "expiresAt") {
+			t.Fatalf("got %+v", m)
+		}
+		return conn
+	}
+	left, kept := open(), open()
+	var renewed struct{ SessionRefresh struct{ Tokens tokenPair } }
+	s.anonymous().must(&renewed, `mutation($input: SessionRefreshInput!) { sessionRefresh(input: $input) { tokens { accessToken refreshToken } } }`,
+		vars{"input": vars{"refreshToken": pair.RefreshToken}})
+	say(t, kept, wsMessage{Type: "ping", Payload: []byte(`{"authorization":"Bearer ` + renewed.SessionRefresh.Tokens.AccessToken + `"}`)})
+	if m := hear(t, kept); m.Type != "pong" || !strings.Contains(string(m.Payload), "expiresAt") {
+		t.Fatalf("got %+v", m)
+	}
+	say(t, kept, wsMessage{ID: "1", Type: "subscribe", Payload: []byte(`{"query":"subscription { notificationReceived { id } }"}`)})
+	channel := "inbox:" + bare(t, model.PrefixUser, signed.SessionCreate.User.ID)
+	sig.listened(channel, true)
+	if code, reason := closed(t, left); code != 4403 || reason != "The access token has expired" {
+		t.Errorf("closed with %d %q", code, reason)
+	}
+	if code, reason := closed(t, kept); code != 4403 || reason != "The access token has expired" {
+		t.Errorf("the renewed connection closed with %d %q", code, reason)
+	}
+	sig.listened(channel, false)
+}
+
+// tokenPair is what a session hands out.
+type tokenPair struct{ AccessToken, RefreshToken string }
+
+func say(t *testing.T, conn *coderws.Conn, m wsMessage) {
+	t.Helper()
+	if err := wsjson.Write(t.Context(), conn, m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func hear(t *testing.T, conn *coderws.Conn) (m wsMessage) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := wsjson.Read(ctx, conn, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
