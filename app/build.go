@@ -187,7 +187,7 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.schema, root.Costs = schema, edge // the edge needs the schema first
+	a.schema, root.Costs = schema, queryCosts{edge} // the edge needs the schema first
 	return edge, nil
 }
 

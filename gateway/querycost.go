@@ -14,7 +14,6 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/techmart/techmart/gateway/cost"
-	"github.com/techmart/techmart/graph/model"
 	"github.com/techmart/techmart/services/errs"
 )
 
@@ -24,35 +23,39 @@ const (
 	shownFields = 100
 )
 
+// QueryCost is what an operation would cost.
+type QueryCost struct {
+	Total     int
+	Limit     int              // of one operation
+	Breakdown []cost.FieldCost // of the dearest fields, in the order of the operation
+}
+
 // QueryCost tells what an operation would cost, without running it. It fails with BAD_USER_INPUT at
 // document where that is no valid document or out of bounds, at operationName where it has no such
 // operation, and at variables where those do not fit.
-func (g *Gateway) QueryCost(ctx context.Context, document, operationName string, variables map[string]any) (*model.QueryCost, error) {
+func (g *Gateway) QueryCost(ctx context.Context, document, operationName string, variables map[string]any) (QueryCost, error) {
 	doc, err := g.validDocument(document)
 	if err != nil {
 		if (documentPolicy{g: g}).asking(ctx).mode == DocumentsOnly { // it is not to learn the schema by guessing
-			return nil, errs.At(errs.BadInput, "The document is not valid.", "document")
+			return QueryCost{}, errs.At(errs.BadInput, "The document is not valid.", "document")
 		}
-		return nil, err
+		return QueryCost{}, err
 	}
 	op := doc.Operations.ForName(operationName)
 	if op == nil {
-		return nil, errs.At(errs.BadInput, "The document has no such operation; where it has several, one must be named.", "operationName")
+		return QueryCost{}, errs.At(errs.BadInput, "The document has no such operation; where it has several, one must be named.", "operationName")
 	}
 	given, err := validator.VariableValues(g.deps.Schema.Schema(), op, variables)
 	if err != nil {
-		return nil, errs.At(errs.BadInput, g.withoutHints(err.Error()), "variables")
+		return QueryCost{}, errs.At(errs.BadInput, g.withoutHints(err.Error()), "variables")
 	}
 	if err := g.cost.Check(doc, op, given); err != nil {
-		return nil, errs.At(errs.BadInput, err.Error(), "document")
+		return QueryCost{}, errs.At(errs.BadInput, err.Error(), "document")
 	}
-	out := &model.QueryCost{Total: g.cost.Estimate(doc, op, given), Limit: g.config.Limits.Cost}
-	for _, f := range dearestFields(g.cost.Breakdown(doc, op, given)) {
-		out.Breakdown = append(out.Breakdown, &model.QueryCostField{
-			Path: f.Path, Field: f.Field, Times: f.Times, Items: f.Items, Cost: f.Cost, Total: f.Total,
-		})
-	}
-	return out, nil
+	return QueryCost{
+		Total: g.cost.Estimate(doc, op, given), Limit: g.config.Limits.Cost,
+		Breakdown: dearestFields(g.cost.Breakdown(doc, op, given)),
+	}, nil
 }
 
 // validDocument parses and validates a document under the same bounds as one that is to be run.
