@@ -44,7 +44,7 @@ func config(t *testing.T) app.Config {
 		"MODE": app.Development, "HTTP_ADDR": "127.0.0.1:0",
 		"POSTGRES_URL": stacktest.Postgres(t), "MONGODB_URL": stacktest.MongoDB(t),
 		"REDIS_URL": redisURL, "REDIS_PREFIX": prefix, "RABBITMQ_URL": rabbitURL, "RABBITMQ_NAMESPACE": namespace,
-		"TOKEN_KEYS": users.GenerateKey(), "CURSOR_SECRET": "0123456789abcdefghijklmnopqrstuvwxyz",
+		"TOKEN_KEYS": users.GenerateKey(), "CURSOR_SECRET": "0123456789abcdefghijklmnopqrstuvwxyz", "SECOND_FACTOR_KEYS": users.GenerateKey(),
 		"SHOW_BACKEND_CALLS": "true", "LOG_LEVEL": "warn", "LOG_FORMAT": "text",
 		"RETRY_DELAYS": "100ms,200ms", "POSTGRES_MAX_CONNS": "8",
 		// Budgets are on, but wide: all tests come from one address.
