@@ -76,6 +76,8 @@ func TestActual(t *testing.T) {
 		{"the dearest where nothing tells", `{ any { id } }`, "", `{"any":{"id":"1"}}`, 50},
 		{"the dearest that fits", `{ any { id ... on Thing { up { id } } } }`, "", `{"any":{"id":"1","up":null}}`, 1},
 		{"the dearest that has just these", `{ any { id ... on Thing { up { id } } } }`, "", `{"any":{"id":"1"}}`, 50},
+		{"just these before more than these", `{ any { id ... on Heavy { more: id } } }`, "", `{"any":{"id":"1"}}`, 1},
+		{"beyond what was assumed beside less", `{ assumed { id } plain { id } }`, "", `{"assumed":[{"id":"1"},{"id":"1"},{"id":"1"},{"id":"1"}],"plain":[{"id":"1"}]}`, 4},
 		{"nothing fits", `{ any { id ... on Thing { up { id } } } }`, "", `{"any":{"other":"1"}}`, 50},
 		{"an argument", `{ search(sorted: true) { id } }`, "", `{"search":null}`, 8},
 		{"skipped", `query($s: Boolean!) { one { id } dear @skip(if: $s) { id } }`, `{"s": true}`, `{"one":{"id":"1"}}`, 1},

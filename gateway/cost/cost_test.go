@@ -86,6 +86,8 @@ func TestEstimate(t *testing.T) {
 		{"literal", `{ sliced(first: 6) { id } }`, "", 6},
 		{"default of the argument", `{ sliced { id } }`, "", 4},
 		{"the larger of two", `{ sliced(first: 2, last: 9) { id } }`, "", 9},
+		{"the larger of two variables", `query($a: Int, $b: Int) { sliced(first: $a, last: $b) { id } }`, `{"a": 9, "b": 2}`, 9},
+		{"the larger of a variable and a literal", `query($a: Int) { sliced(first: $a, last: 8) { id } }`, `{"a": 3}`, 8},
 		{"nothing given", `{ undecided { id } }`, "", 7},
 		{"null given", `{ undecided(first: null) { id } }`, "", 7},
 		{"negative", `{ undecided(first: -5) { id } }`, "", 0},
@@ -248,6 +250,7 @@ func TestCheck(t *testing.T) {
 		{`{ exactlyOrDefault(first: 1, last: 2) { id } }`, "", 2},
 		{`{ one { parts { id } } within { id } }`, "", 0},
 		{`query($s: Boolean!) { one { id } exactly @skip(if: $s) { id } }`, `{"s": true}`, 1},
+		{`{ within(input: {size: {first: 1}, ids: ["a"]}) { id } }`, "", 1}, // need not be one
 		{`{ one { id } }`, "", 1},
 	} {
 		o := parse(t, schema, c.query, c.variables)
