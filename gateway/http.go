@@ -37,7 +37,7 @@ func (g *Gateway) graphHandler() http.Handler {
 			g.read(w, r, token)
 			return
 		}
-		if r.Method == http.MethodGet && !preflighted(r) {
+		if r.Method == http.MethodGet && !preflighted(r) && !g.followed(r, want.kind) {
 			refuse(w, http.StatusBadRequest, codeCSRF, "A page of another origin must send a header that needs a preflight, such as Apollo-Require-Preflight.")
 			return
 		}

@@ -111,6 +111,12 @@ func (e *events) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// followed tells whether a GET is of an EventSource on an allowed page, which can send no header that
+// needs a preflight. The browser says truly whose page it is, and lets no other one read the stream.
+func (g *Gateway) followed(r *http.Request, kind mediaType) bool {
+	return kind == eventStream && r.Header.Get("Origin") != "" && g.sameOrigin(r)
+}
+
 // stream answers an operation as server-sent events of its own: graphql-sse in distinct connections
 // mode. What is wrong with the operation is an event too: a browser shows no page a failed request.
 func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, r *http.Request, params *graphql.RawParams) {

@@ -89,6 +89,9 @@ func (g *Gateway) recordedOperation(ctx context.Context, transport string) (cont
 		if v.ClientID != uuid.Nil {
 			attrs = append(attrs, slog.String("client", v.ClientID.String()))
 		}
+		if rec.document != "" {
+			attrs = append(attrs, slog.String("document", documentHash(rec.document)))
+		}
 		if rec.code != "" {
 			attrs = append(attrs, slog.String("code", rec.code))
 		}
