@@ -88,12 +88,17 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) request(route, method string, status int, took time.Duration) {
-	switch method { // anything may stand there; a label must not grow without bound
+// methodName is a request's method for labels and log: anything may stand there, and it must be
+// neither without bound nor somebody's secret.
+func methodName(method string) string {
+	switch method {
 	case "GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE":
-	default:
-		method = "other"
+		return method
 	}
+	return "other"
+}
+
+func (m *metrics) request(route, method string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
 	m.durations.WithLabelValues(route).Observe(took.Seconds())
 }

@@ -96,7 +96,8 @@ func (g *Gateway) observed(next http.Handler) http.Handler {
 		took := time.Since(began)
 		rec := kept.read()
 		status := out.statusCode()
-		g.metrics.request(rec.route, r.Method, status, took)
+		method := methodName(r.Method)
+		g.metrics.request(rec.route, method, status, took)
 		level := slog.LevelInfo
 		if status >= http.StatusInternalServerError {
 			level = slog.LevelError
@@ -104,7 +105,7 @@ func (g *Gateway) observed(next http.Handler) http.Handler {
 			level = slog.LevelDebug
 		}
 		attrs := []slog.Attr{
-			slog.String("requestId", info.ID), slog.String("method", r.Method), slog.String("route", rec.route),
+			slog.String("requestId", info.ID), slog.String("method", method), slog.String("route", rec.route),
 			slog.Int("status", status), slog.Duration("duration", took), slog.Int64("bytes", out.bytes),
 			slog.String("ip", info.IPAddress),
 		}

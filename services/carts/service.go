@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -335,6 +336,9 @@ func checkAdd(in AddInput) error {
 	c.Merge(in.Faults)
 	if utf8.RuneCountInString(in.IdempotencyKey) > 255 {
 		c.Add(errs.TooLong, "A key has at most 255 characters.", "idempotencyKey")
+	}
+	if strings.ContainsRune(in.IdempotencyKey, 0) {
+		c.Add(errs.Invalid, "A key has no NUL characters.", "idempotencyKey")
 	}
 	c.Merge(checkCount(len(in.Lines), "lines"))
 	for i, l := range in.Lines {

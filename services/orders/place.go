@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -260,6 +261,9 @@ func newKey(owner uuid.UUID, operation, key string, input any) (*Key, error) {
 func checkKey(key string) error {
 	if utf8.RuneCountInString(key) > maxKey {
 		return errs.At(errs.TooLong, "A key has at most 255 characters.", "idempotencyKey")
+	}
+	if strings.ContainsRune(key, 0) {
+		return errs.At(errs.Invalid, "A key has no NUL characters.", "idempotencyKey")
 	}
 	return nil
 }

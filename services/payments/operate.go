@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -56,6 +57,9 @@ func (s *Service) byStaff(ctx context.Context, k Kind, r Request) (*Payment, err
 	}
 	if utf8.RuneCountInString(r.IdempotencyKey) > maxKeyLength {
 		c.Add(errs.TooLong, "An idempotency key has at most 255 characters.", "idempotencyKey")
+	}
+	if strings.ContainsRune(r.IdempotencyKey, 0) {
+		c.Add(errs.Invalid, "An idempotency key has no NUL characters.", "idempotencyKey")
 	}
 	if err := c.Err(); err != nil {
 		return nil, err

@@ -143,6 +143,9 @@ func (s *Service) filter(ctx context.Context, f Filter) (Filter, error) {
 	if utf8.RuneCountInString(f.Search) > maxSearch {
 		return f, errs.At(errs.BadInput, "A search has at most 254 characters.", "where", "search")
 	}
+	if strings.ContainsRune(f.Search, 0) {
+		return f, errs.At(errs.BadInput, "A search has no NUL characters.", "where", "search")
+	}
 	f.Search = searchKey(f.Search)
 	if f.Role == Customer {
 		f.Role = "" // every account is one
