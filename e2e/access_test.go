@@ -187,7 +187,7 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-const rowFormat = "%-56s %-22s  %-22s  %-22s  %-22s  %-22s  %s"
+const rowFormat = "%-58s  %-22s  %-22s  %-22s  %-22s  %-22s  %s"
 
 // outcome tries a field as a role, in the words of the table.
 func (w *world) outcome(a attempt, role string) string {

@@ -3,10 +3,10 @@ package e2e
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/techmart/techmart/app"
 	"github.com/techmart/techmart/graph/model"
 	"github.com/techmart/techmart/services/products"
 	"github.com/techmart/techmart/services/users"
@@ -24,7 +24,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	s := setup(t, func(c *app.Config) { c.Mode, c.SMTPURL = app.Production, "smtp://127.0.0.1:1" }) // nothing is eased as in development
+	s := setup(t, inProduction, unthrottled)
 	w := &world{s: s, sig: s.signals(), ids: make(map[string]any), made: make(map[string]any), own: make(map[string]map[string]any)}
 	w.who = map[string]*client{
 		"anonymous": s.anonymous(), "customer": s.as(users.Customer), "another": s.as(users.Customer),
@@ -231,6 +231,8 @@ func (w *world) eachTime(role string) map[string]func() any {
 	return map[string]func() any{
 		"word":          func() any { return "w-" + uuid.NewString() },
 		"otherPassword": func() any { return "Battery-" + uuid.NewString() },
+		"anHourAgo":     func() any { return time.Now().UTC().Add(-time.Hour).Format(time.RFC3339) },
+		"now":           func() any { return time.Now().UTC().Format(time.RFC3339) },
 		"newEmail":      func() any { return uuid.NewString() + "@example.com" },
 		"checkout": func() any { // a key for an order; the cart of who tries is filled
 			if role != "anonymous" {

@@ -9,9 +9,23 @@ import (
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"github.com/techmart/techmart/app"
 	"github.com/techmart/techmart/graph/model"
 	"github.com/techmart/techmart/services/products"
+	"github.com/techmart/techmart/services/users"
 )
+
+// inProduction eases nothing as development does. Its mails go nowhere.
+func inProduction(c *app.Config) {
+	c.Mode, c.SMTPURL, c.SecondFactorKeys = app.Production, "smtp://127.0.0.1:1", users.GenerateKey()
+}
+
+// unthrottled widens the limits of attempts: all of them come from one address.
+func unthrottled(c *app.Config) {
+	const many = 1_000_000
+	c.SignInFailures, c.SignInAccountFailures, c.SignInNetworkFailures = many, many, many
+	c.AccountRequests, c.AccountNetworkRequests = many, many
+}
 
 // A slot is one place of the schema that takes a value: an argument, or a field of an input object however deep.
 type slot struct {

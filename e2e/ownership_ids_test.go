@@ -27,7 +27,7 @@ func guesses(schema *ast.Schema) []slot {
 // is answered as an id that nothing has.
 func TestGuessedIDs(t *testing.T) {
 	t.Parallel()
-	s := setup(t)
+	s := setup(t, unthrottled)
 	ada, bob, helper := s.as(users.Customer), s.as(users.Customer), s.as(users.Support)
 	adas := s.own(ada, helper)
 	bobs := s.own(bob, helper)
