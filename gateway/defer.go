@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -49,20 +50,32 @@ func endOf(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// resolving is a context of the executor that ends with the request.
+// resolving is the context of one resolver: it ends with the request while the resolver runs. The
+// executor goes on with it for what is below the field, and there it has no end again.
 type resolving struct {
 	context.Context
 	ends context.Context
+	over atomic.Bool // the resolver has returned
 }
 
 // Deadline is that of the request.
-func (c resolving) Deadline() (time.Time, bool) { return c.ends.Deadline() }
+func (c *resolving) Deadline() (time.Time, bool) { return c.ends.Deadline() }
 
 // Done closes when the request ends.
-func (c resolving) Done() <-chan struct{} { return c.ends.Done() }
+func (c *resolving) Done() <-chan struct{} {
+	if c.over.Load() {
+		return nil
+	}
+	return c.ends.Done()
+}
 
 // Err tells why the request has ended.
-func (c resolving) Err() error { return c.ends.Err() }
+func (c *resolving) Err() error {
+	if c.over.Load() {
+		return nil
+	}
+	return c.ends.Err()
+}
 
 // deferring decides about @defer: parts are for queries whose client takes them. Everybody else gets
 // the same data in one piece.
@@ -84,7 +97,9 @@ func (deferring) MutateOperationContext(ctx context.Context, op *graphql.Operati
 	d.used = true
 	resolve := op.ResolverMiddleware
 	op.ResolverMiddleware = func(ctx context.Context, next graphql.Resolver) (any, error) {
-		return resolve(resolving{Context: ctx, ends: d.ctx}, next)
+		own := &resolving{Context: ctx, ends: d.ctx}
+		defer own.over.Store(true)
+		return resolve(own, next)
 	}
 	return nil
 }
