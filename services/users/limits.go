@@ -84,7 +84,8 @@ func (c LimitConfig) withDefaults() LimitConfig {
 const (
 	failureDelay    = time.Second
 	requestDelay    = 10 * time.Second
-	maxNetworkDelay = time.Minute // a network is shared: its people are not kept waiting for long
+	codeWindow      = 24 * time.Hour // a code has a million values only: its failures are not soon forgotten
+	maxNetworkDelay = time.Minute    // a network is shared: its people are not kept waiting for long
 )
 
 // Actions whose tries are counted, as metrics show them.
@@ -206,10 +207,13 @@ func (l *limiter) forget(ctx context.Context, keys ...string) {
 // failures are the limits of wrong secrets of a subject: from this network, from anywhere, and of this
 // network for any subject.
 func (l *limiter) failures(action, subject, network string) []Limit {
-	c := l.config
+	c, window := l.config, l.config.Window
+	if action == actionCode {
+		window = max(window, codeWindow)
+	}
 	list := []Limit{
-		{Key: limitKey(action, subject, network), Free: c.Failures, Delay: failureDelay, MaxDelay: c.MaxDelay, Window: c.Window},
-		{Key: limitKey(action, subject), Free: c.AccountFailures, Delay: failureDelay, MaxDelay: c.MaxDelay, Window: c.Window},
+		{Key: limitKey(action, subject, network), Free: c.Failures, Delay: failureDelay, MaxDelay: c.MaxDelay, Window: window},
+		{Key: limitKey(action, subject), Free: c.AccountFailures, Delay: failureDelay, MaxDelay: c.MaxDelay, Window: window},
 	}
 	return append(list, l.network(action, network, c.NetworkFailures, failureDelay)...)
 }

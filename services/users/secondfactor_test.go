@@ -2,6 +2,7 @@ package users_test
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -211,6 +212,12 @@ func TestCodesAreLimited(t *testing.T) {
 	wantCode(t, "a recovery code with the password", err, errs.Throttled)
 	if _, err := e.ConfirmSignIn(from(t.Context(), home1), challenge, e.code(secret, 0), ""); err != nil {
 		t.Errorf("the owner from another network: %v", err)
+	}
+	e.clock.add(time.Hour) // after which failures of passwords are forgotten
+	challenge = e.challenged(u.Email)
+	for i, want := range []errs.Code{users.InvalidCode, errs.Throttled} {
+		_, err := e.ConfirmSignIn(ctx, challenge, "000000", "")
+		wantCode(t, fmt.Sprintf("an hour later, %d", i), err, want)
 	}
 }
 
