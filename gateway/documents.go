@@ -41,25 +41,6 @@ type Documents interface {
 // maxDocumentID bounds what is looked up at all.
 const maxDocumentID = 256
 
-// documentIDKey is where the document's id of a request stands among its extensions.
-const documentIDKey = "documentId"
-
-// setDocumentID notes the id by which a request names its document instead of sending it: documentId.
-func setDocumentID(p *graphql.RawParams, id string) {
-	if id == "" {
-		return
-	}
-	if p.Extensions == nil {
-		p.Extensions = make(map[string]any, 1)
-	}
-	p.Extensions[documentIDKey] = id
-}
-
-// namesDocument tells whether a request has a document, or names one.
-func namesDocument(p *graphql.RawParams) bool {
-	return p.Query != "" || p.Extensions["persistedQuery"] != nil || p.Extensions[documentIDKey] != nil
-}
-
 // documentPolicy puts the document in the place of its id or hash, and lets a client run only what
 // it may. It goes before everything that looks at a document, so that nothing can be learnt by
 // guessing where only trusted ones run.
@@ -258,7 +239,7 @@ func (r reference) isHash() bool {
 // (Apollo's, whose sha256Hash is an id where a manifest says so).
 func referenceOf(extensions map[string]any) (reference, *gqlerror.Error) {
 	var ref reference
-	if raw, ok := extensions[documentIDKey]; ok && raw != nil {
+	if raw, ok := extensions[documentIDExtension]; ok && raw != nil {
 		id, _ := raw.(string)
 		if ref.id, ok = documentID(id); !ok {
 			return ref, coded(codeBadRequest, "documentId is an id of a published document, or sha256: and the hash of its text.")
