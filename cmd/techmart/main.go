@@ -25,6 +25,8 @@ type commands struct {
 	Seed        seedCommand        `cmd:"" help:"Fill an empty shop with demo data. Its accounts share one published password: never in production."`
 	Import      importCommand      `cmd:"" help:"Read data into the shop."`
 	Export      exportCommand      `cmd:"" help:"Write data of the shop."`
+	Backup      backupCommand      `cmd:"" help:"Write all business data to a directory, while the shop goes on."`
+	Restore     restoreCommand     `cmd:"" help:"Read a backup into empty servers."`
 	Clients     clientsCommand     `cmd:"" help:"API clients: their keys, scopes and modes."`
 	Documents   documentsCommand   `cmd:"" help:"Trusted documents of API clients."`
 	DeadLetters deadLettersCommand `cmd:"" name:"deadletters" help:"Messages that were given up."`
@@ -85,6 +87,9 @@ type exitStatus int
 func sentences(err error) string {
 	return strings.ReplaceAll(err.Error(), "\n", "\n          ")
 }
+
+// say tells how far a long command is.
+func (p *program) say(line string) { fmt.Fprintln(p.errors, line) }
 
 // open reads the configuration and connects.
 func (p *program) open(ctx context.Context) (*app.App, app.Config, error) {

@@ -85,7 +85,7 @@ func (s *seedCommand) Run(ctx context.Context, p *program) error {
 		if err := a.Migrate(ctx); err != nil {
 			return err
 		}
-		if err := a.Seed(ctx, s.Scale, func(line string) { fmt.Fprintln(p.errors, line) }); err != nil {
+		if err := a.Seed(ctx, s.Scale, p.say); err != nil {
 			return err
 		}
 		fmt.Fprintln(p.out, "The shop has its demo data.")
@@ -125,10 +125,15 @@ type versionCommand struct{}
 
 // Run shows from what the program was built.
 func (*versionCommand) Run(p *program) error {
+	fmt.Fprintln(p.out, "techmart "+version())
+	return nil
+}
+
+// version says from what the program was built.
+func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		fmt.Fprintln(p.out, "techmart (unknown build)")
-		return nil
+		return "(unknown build)"
 	}
 	revision, state := "unknown revision", ""
 	for _, s := range info.Settings {
@@ -139,6 +144,5 @@ func (*versionCommand) Run(p *program) error {
 			state = ", modified"
 		}
 	}
-	fmt.Fprintf(p.out, "techmart %s (%s%s, %s)\n", info.Main.Version, revision, state, info.GoVersion)
-	return nil
+	return fmt.Sprintf("%s (%s%s, %s)", info.Main.Version, revision, state, info.GoVersion)
 }

@@ -42,6 +42,7 @@ type Provider interface {
 // StatementLine is an authorization as it stands in the provider's books.
 type StatementLine struct {
 	Reference  string
+	Key        string // of the call that made it: the transaction's id
 	At         time.Time
 	Authorized money.Money
 	Captured   money.Money

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/money"
 	"github.com/techmart/techmart/services/page"
@@ -148,28 +150,49 @@ func (r *reconciler) byShop(ctx context.Context, from, to time.Time) error {
 	}
 }
 
-// line compares one payment; p is nil where the shop has none with the reference.
+// line compares one payment; p is nil where the shop has none with the reference. The shop goes on
+// meanwhile, so what differs is looked at once more.
 func (r *reconciler) line(ctx context.Context, l StatementLine, p *Payment) error {
 	r.result.Compared++
-	if p == nil {
-		held := l.Authorized
-		r.add(Difference{Kind: UnknownToShop, Reference: l.Reference, Provider: &held})
+	if p != nil && differ(l, p) == nil {
 		return nil
 	}
-	d := differ(l, p)
-	if d == nil {
-		return nil
-	}
-	open, err := r.s.store.TransactionsOpen(ctx, p.ID)
-	switch {
-	case err != nil:
+	p, open, err := r.s.standing(ctx, l, p)
+	if err != nil {
 		return err
+	}
+	switch {
 	case open:
 		r.result.InProgress++
+	case p == nil:
+		r.add(Difference{Kind: UnknownToShop, Reference: l.Reference, Provider: &l.Authorized})
 	default:
-		r.add(*d)
+		d, err := r.s.compare(ctx, p)
+		if err != nil {
+			return err
+		}
+		if d != nil {
+			r.add(*d)
+		}
 	}
 	return nil
+}
+
+// standing reads the payment of a line anew, also by the call that made the authorization, and tells
+// whether a call of its is without an answer.
+func (s *Service) standing(ctx context.Context, l StatementLine, p *Payment) (*Payment, bool, error) {
+	if p == nil {
+		var err error
+		if p, err = s.noticed(ctx, Notice{Authorization: l.Reference, Transaction: l.Key}); err != nil || p == nil {
+			return nil, false, err
+		}
+	}
+	open, err := s.store.TransactionsOpen(ctx, p.ID)
+	if err != nil || open {
+		return p, open, err
+	}
+	found, err := s.store.PaymentsByID(ctx, []uuid.UUID{p.ID}, Audience{All: true})
+	return found[p.ID], false, err
 }
 
 func (r *reconciler) add(d Difference) {

@@ -146,6 +146,8 @@ type InventoryStore interface {
 	// It gives the pieces taken by product, none for what was taken before. It fails with
 	// INVALID_STATE when the order holds fewer.
 	Fulfill(ctx context.Context, f Fulfillment) (map[uuid.UUID]int, error)
+	// Holders gives at most limit orders that hold pieces and whose ids come after one, by id.
+	Holders(ctx context.Context, after uuid.UUID, limit int) ([]uuid.UUID, error)
 	// SetOnHand changes stock by compare-and-swap and writes the history. It fails with CONFLICT at
 	// expectedOnHand (Data onHand) and OUT_OF_RANGE at onHand when more is reserved. Again with the
 	// same ID it gives the same answer.

@@ -59,3 +59,12 @@ func (s *Store) NoticesPurge(ctx context.Context, before time.Time, limit int) (
 	tag, err := s.pool.Exec(ctx, noticesPurge, before, limit)
 	return int(tag.RowsAffected()), err
 }
+
+const reviveTransactions = `UPDATE payments.transactions SET leased_until = NULL WHERE status = 'PENDING' AND leased_until IS NOT NULL`
+
+// Revive takes back what processes had taken that are certainly gone: those of the shop that a backup
+// was made of. Without it their payments wait until the processes' time is over.
+func (s *Store) Revive(ctx context.Context) error {
+	_, err := s.pool.Exec(ctx, reviveTransactions)
+	return err
+}

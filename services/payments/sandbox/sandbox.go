@@ -235,7 +235,7 @@ func (p *Provider) StatementLine(ctx context.Context, reference string) (payment
 
 func (c *Charge) line() payments.StatementLine {
 	return payments.StatementLine{
-		Reference: c.Result.Reference, At: c.At, Authorized: c.Amount, Voided: c.Voided,
+		Reference: c.Result.Reference, Key: c.Key, At: c.At, Authorized: c.Amount, Voided: c.Voided,
 		Captured: money.New(c.Captured, c.Amount.Currency), Refunded: money.New(c.Refunded, c.Amount.Currency),
 	}
 }

@@ -56,7 +56,7 @@ func lineOf(intent *stripego.PaymentIntent) (payments.StatementLine, bool) {
 	}
 	currency := money.Currency(strings.ToUpper(string(intent.Currency)))
 	line := payments.StatementLine{
-		Reference: intent.ID, At: time.Unix(intent.Created, 0).UTC(), Authorized: money.New(intent.Amount, currency),
+		Reference: intent.ID, Key: intent.Metadata[authorizationKey], At: time.Unix(intent.Created, 0).UTC(), Authorized: money.New(intent.Amount, currency),
 		Captured: money.New(intent.AmountReceived, currency), Refunded: money.New(0, currency),
 		Voided: intent.Status == stripego.PaymentIntentStatusCanceled,
 	}

@@ -80,7 +80,7 @@ func TestCapturesAndRefundsInParts(t *testing.T) {
 	do(func() (payments.Result, error) { return p.Refund(ctx, call(400)) }, true)
 	do(func() (payments.Result, error) { return p.Refund(ctx, call(700)) }, false)
 	line, err := p.StatementLine(ctx, pi)
-	want := payments.StatementLine{Reference: pi, At: stripetest.Begin, Authorized: eur(1000), Captured: eur(1000), Refunded: eur(400)}
+	want := payments.StatementLine{Reference: pi, Key: line.Key, At: stripetest.Begin, Authorized: eur(1000), Captured: eur(1000), Refunded: eur(400)}
 	if err != nil || line != want {
 		t.Errorf("%+v, %v", line, err)
 	}
