@@ -187,7 +187,8 @@ func (g *Gateway) answerInParts(ctx context.Context, w http.ResponseWriter, r *h
 	h.Set("Cache-Control", noStore)
 	h.Set("X-Accel-Buffering", "no")
 	h.Add("Vary", varying)
-	parts := partWriter{out: eventWriter{w: w, control: http.NewResponseController(w), patience: partPatience}}
+	parts := partWriter{out: eventWriter{w: w, control: http.NewResponseController(w), patience: partPatience},
+		nulls: newPlaceholders(op.Operation, op.Doc.Fragments)}
 	err := parts.first(resp)
 	for err == nil && parts.more {
 		if resp = responses(running); resp == nil {
@@ -207,15 +208,20 @@ const partPatience = 10 * time.Second
 // partWriter writes multipart/mixed as clients of deferSpec=20220824 read it: the delimiter follows
 // each part at once, so that they need not wait for the next one.
 type partWriter struct {
-	out  eventWriter
-	more bool // parts follow
+	out   eventWriter
+	nulls *placeholders
+	more  bool // parts follow
 }
 
 const partHead = "Content-Type: application/json; charset=utf-8\r\n\r\n"
 
-func (p *partWriter) first(resp *graphql.Response) error {
+func (p *partWriter) first(resp *graphql.Response) (err error) {
 	var b bytes.Buffer
-	p.more = resp.HasNext != nil && *resp.HasNext
+	if p.more = resp.HasNext != nil && *resp.HasNext; p.more {
+		if resp.Data, err = p.nulls.first(resp.Data); err != nil {
+			return err
+		}
+	}
 	b.WriteString("\r\n---\r\n" + partHead)
 	if err := encode(&b, resp, true); err != nil {
 		return err
@@ -225,9 +231,12 @@ func (p *partWriter) first(resp *graphql.Response) error {
 	return p.send(&b)
 }
 
-func (p *partWriter) next(resp *graphql.Response) error {
+func (p *partWriter) next(resp *graphql.Response) (err error) {
 	var b bytes.Buffer
 	p.more = resp.HasNext != nil && *resp.HasNext
+	if resp.Data, err = p.nulls.next(resp.Data, resp.Path); err != nil {
+		return err
+	}
 	b.WriteString(partHead + `{"incremental":[`)
 	if err := encode(&b, resp, true); err != nil {
 		return err
@@ -250,7 +259,15 @@ func (p *partWriter) next(resp *graphql.Response) error {
 		b.WriteString(`,"label":`)
 		b.Write(label)
 	}
-	fmt.Fprintf(&b, `}],"hasNext":%t}`, p.more)
+	b.WriteByte('}')
+	if !p.more {
+		rest, err := p.nulls.rest()
+		if err != nil {
+			return err
+		}
+		b.Write(rest)
+	}
+	fmt.Fprintf(&b, `],"hasNext":%t}`, p.more)
 	return p.send(&b)
 }
 
