@@ -10,7 +10,7 @@ import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { OperationTypeNode } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { CATALOGUE, ME, ORDER_UPDATED, PRODUCT, authorization, codes, iterate, order, shop, signIn, socketURL, walk } from './shop.mjs';
+import { CATALOGUE, DEFERRED, ME, ORDER_UPDATED, PRODUCT, authorization, codes, inParts, iterate, order, shop, signIn, socketURL, walk } from './shop.mjs';
 
 // Apollo's link takes the one of browsers for granted.
 globalThis.WebSocket ??= WebSocket;
@@ -161,4 +161,21 @@ test('a batch of operations in one request', async (t) => {
   assert.equal(me, null);
   assert.equal(calls.length, 1);
   assert.equal(calls[0].body.length, 3);
+});
+
+test('what is deferred comes later, in the same response', async (t) => {
+  const { calls, fetch } = recorder();
+  const client = connect(t, { link: new HttpLink({ uri: shop.url, fetch }) });
+  const last = await new Promise((resolve, reject) => {
+    client.watchQuery({ query: gql(DEFERRED), variables: { slug: shop.product.slug } }).subscribe({
+      next: (result) => {
+        if (result.error) reject(result.error);
+        if (result.dataState === 'complete') resolve(result);
+      },
+      error: reject,
+    });
+  });
+  assert.equal(last.data.product.title, 'Fjord Camera');
+  assert.equal(last.data.product.reviews.totalCount, 0);
+  await inParts(calls[0].response);
 });

@@ -52,6 +52,12 @@ export const ORDER_UPDATED = `
 export const STOCK_CHANGED = `
   subscription StockChanged($id: ID!) { stockChanged(variantId: $id) { id quantityAvailable } }`;
 
+export const DEFERRED = `
+  query Deferred($slug: String!) {
+    product(slug: $slug) { id ...Rest @defer(label: "rest") }
+  }
+  fragment Rest on Product { title reviews(first: 2) { totalCount } }`;
+
 const address = {
   recipient: 'Ada Lovelace', line1: 'Ackerstr. 1', postalCode: '10115', city: 'Berlin', countryCode: 'DE',
 };
@@ -162,3 +168,16 @@ export async function* iterate(wire) {
 
 /** The codes of GraphQL errors. */
 export const codes = (errors) => errors.map((e) => e.extensions?.code);
+
+/** Checks that an answer to DEFERRED came in parts, and what is slow in a later one. */
+export async function inParts(response) {
+  const type = response.headers.get('content-type');
+  assert.match(type, /^multipart\/mixed;.*deferSpec=20220824/);
+  const boundary = `--${/boundary="?([^";]+)/.exec(type)[1]}`;
+  const parts = (await response.text()).split(boundary).slice(1, -1).map((part) => JSON.parse(part.split('\r\n\r\n')[1]));
+  assert.deepEqual(parts.map((p) => p.hasNext), [true, false]);
+  assert.equal(parts[0].data.product.id, shop.product.id);
+  assert.equal('reviews' in parts[0].data.product, false);
+  assert.deepEqual(parts[1].incremental.map(({ path, label }) => ({ path, label })), [{ path: ['product'], label: 'rest' }]);
+  assert.equal(parts[1].incremental[0].data.reviews.totalCount, 0);
+}

@@ -7,14 +7,14 @@ import { persistedExchange } from '@urql/exchange-persisted';
 import { createClient as createEventsClient } from 'graphql-sse';
 import { createClient as createSocketClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { ME, ORDER_UPDATED, PRODUCT, authorization, codes, iterate, shop, socketURL, walk } from './shop.mjs';
+import { DEFERRED, ME, ORDER_UPDATED, PRODUCT, authorization, codes, inParts, iterate, shop, socketURL, walk } from './shop.mjs';
 
 /** A fetch that notes what passes. */
 function recorder() {
   const calls = [];
   const record = async (url, init) => {
     const response = await fetch(url, init);
-    calls.push({ method: init.method ?? 'GET', url: new URL(url), body: init.body && JSON.parse(init.body), response });
+    calls.push({ method: init.method ?? 'GET', url: new URL(url), body: init.body && JSON.parse(init.body), response: response.clone() });
     return response;
   };
   return { calls, fetch: record };
@@ -122,4 +122,17 @@ test('errors reach the client with their codes', async () => {
   }
   const { run: strange } = walker(connect({ token: 'nonsense' }));
   assert.deepEqual(codes((await failure(strange(ME, {}))).graphQLErrors), ['UNAUTHENTICATED']);
+});
+
+test('what is deferred comes later, in the same response', async () => {
+  const { calls, fetch } = recorder();
+  const last = await new Promise((resolve, reject) => {
+    connect({ fetch }).query(DEFERRED, { slug: shop.product.slug }).subscribe(({ data, error, hasNext }) => {
+      if (error) reject(error);
+      else if (!hasNext) resolve(data);
+    });
+  });
+  assert.equal(last.product.title, 'Fjord Camera');
+  assert.equal(last.product.reviews.totalCount, 0);
+  await inParts(calls[0].response);
 });
