@@ -169,16 +169,15 @@ func TestEventStreamOfFaults(t *testing.T) {
 // By GET, as EventSource does.
 func TestEventStreamByGet(t *testing.T) {
 	t.Parallel()
-	e := setup(t, func(c *gateway.Config, _ *gateway.Deps) { c.AllowedOrigins = []string{"https://shop.example"} })
+	var e *edge
 	for _, page := range [][]string{{"Sec-Fetch-Site", "same-origin"}, {"Sec-Fetch-Site", "cross-site", "Origin", "https://shop.example"}} {
-		ctx, leave := reading(t)
-		lines := e.openIn(ctx, t, http.MethodGet, "/graphql?query="+url.QueryEscape(follow), "", page...)
+		e = setup(t, func(c *gateway.Config, _ *gateway.Deps) { c.AllowedOrigins = []string{"https://shop.example"} })
+		lines := e.open(t, http.MethodGet, "/graphql?query="+url.QueryEscape(follow), "", page...)
 		block(t, lines)
 		e.send(t, "A-1")
 		if got := block(t, lines); !strings.Contains(got, `"A-1"`) {
 			t.Errorf("got %q", got)
 		}
-		leave()
 	}
 	a := e.do(t, http.MethodGet, "/graphql?query="+url.QueryEscape(follow), "", "Accept", "text/event-stream", "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example")
 	if a.status != http.StatusBadRequest || a.code() != "CSRF" {

@@ -397,6 +397,9 @@ func (d dated) Authenticate(ctx context.Context, token string) (viewer.Viewer, e
 	}
 	v := customer
 	v.ExpiresAt = end
+	if token == "elsewhere" {
+		v.SessionID = uuid.MustParse("0190c5e0-0000-7000-8000-00000000000e")
+	}
 	return v, nil
 }
 
@@ -405,8 +408,11 @@ func TestWebSocketExpiry(t *testing.T) {
 	t.Parallel()
 	soon, later := time.Now().Add(time.Second), time.Now().Add(time.Hour)
 	e := setup(t, func(_ *gateway.Config, d *gateway.Deps) {
-		d.Authenticator = dated{ends: map[string]time.Time{"short": soon, "long": later}}
+		d.Authenticator = dated{ends: map[string]time.Time{"short": soon, "long": later, "elsewhere": later}}
 	})
+	other := e.connect(t, `{"accessToken":"short"}`)
+	other.say(`{"type":"ping","payload":{"accessToken":"elsewhere"}}`) // of another session
+	other.closes(4403, "Forbidden")
 	lost, kept, stolen := e.dial(t, `{"accessToken":"short"}`), e.dial(t, `{"accessToken":"short"}`), e.connect(t, `{"accessToken":"short"}`)
 	if m := lost.expect("connection_ack", ""); string(m.Payload) != `{"expiresAt":"`+soon.UTC().Format(time.RFC3339)+`"}` {
 		t.Errorf("got %s", m.Payload)
