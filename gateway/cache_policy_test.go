@@ -6,6 +6,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/techmart/techmart/graph/generated"
 )
@@ -13,7 +14,7 @@ import (
 // policyIn gives the policy of a document, as Cache-Control.
 func policyIn(t *testing.T, schema *ast.Schema, query string) string {
 	t.Helper()
-	doc, errs := gqlparser.LoadQuery(schema, query)
+	doc, errs := gqlparser.LoadQueryWithRules(schema, query, rules.NewDefaultRules())
 	if errs != nil {
 		t.Fatalf("%v: %s", errs, query)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -172,5 +173,44 @@ func TestMutationsAreNotCompressed(t *testing.T) {
 	a := e.post(t, `mutation { `+name+`: cartLinesAdd(input: {lines: []}) { __typename } }`, "Accept-Encoding", "gzip")
 	if a.status != 200 || a.header.Get("Content-Encoding") != "" {
 		t.Errorf("%d %v", a.status, a.header)
+	}
+}
+
+func TestAccessLog(t *testing.T) {
+	t.Parallel()
+	e := setup(t)
+	e.do(t, http.MethodPost, "/graphql", `{"query":"query Mine($secret: Boolean = true) { me @include(if: $secret) { id } }"}`, "Content-Type", "application/json", "Authorization", "Bearer customer", "X-Request-Id", "mine-1")
+	e.do(t, http.MethodPost, "/graphql", `{`, "Content-Type", "application/json")
+	e.do(t, http.MethodGet, "/graphql?query={__typename}", "", "Sec-Fetch-Site", "cross-site")
+	metrics := e.do(t, http.MethodGet, "/metrics", "").text
+	e.Close() // waits for the last line of the log
+	log := e.log.String()
+	for _, want := range []string{`"requestId":"mine-1"`, `"operation":"Mine"`, `"kind":"query"`, `"document":"`, `"viewer":"` + customer.UserID.String(), `"code":"BAD_REQUEST"`, `"code":"CSRF"`} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %s: %s", want, log)
+		}
+	}
+	if strings.Contains(log, "secret") {
+		t.Error("the log has the document")
+	}
+	if !strings.Contains(metrics, `http_refusals_total{code="CSRF"} 1`) {
+		t.Error("refusals are not counted by code")
+	}
+}
+
+func TestMetricsAreForInsiders(t *testing.T) {
+	t.Parallel()
+	e := setup(t, func(c *gateway.Config, _ *gateway.Deps) {
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+		c.MetricsFrom = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	})
+	for address, status := range map[string]int{"10.1.2.3": 200, "203.0.113.9": 404, "": 404} {
+		var headers []string
+		if address != "" {
+			headers = []string{"X-Forwarded-For", address}
+		}
+		if a := e.do(t, http.MethodGet, "/metrics", "", headers...); a.status != status {
+			t.Errorf("from %q: %d, want %d", address, a.status, status)
+		}
 	}
 }
