@@ -10,6 +10,9 @@ import (
 	coderws "github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/techmart/techmart/services/clients"
+	"github.com/techmart/techmart/services/viewer"
 )
 
 // shaped gives a mark the form that a slot takes, so that it gets far, and some that make trouble.
@@ -79,6 +82,19 @@ func (p *program) everyFlow(m *marks, stock stocked) {
 		vars{"input": vars{"lines": []vars{{"variantId": stock.variantID}}}})
 	m.secret("the token of a cart", out.CartLinesAdd.Cart.Token)
 	c.change("cartMerge", "CartMergeInput", vars{"cartToken": out.CartLinesAdd.Cart.Token})
+	var factor struct {
+		SecondFactorEnroll struct{ Secret, URI string }
+	}
+	c.must(&factor, `mutation($input: SecondFactorEnrollInput!) { secondFactorEnroll(input: $input) { secret uri } }`, vars{"input": vars{"password": first + "-Battery-1"}})
+	m.secret("the secret of a second factor (password)", factor.SecondFactorEnroll.Secret)
+	_, key, err := p.Services.Clients.Create(viewer.NewContext(p.t.Context(), viewer.System), "shop-app", clients.Open, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	m.secret("an apiKey", key)
+	for _, body := range []string{`{"query":"{ me { id } }"}`, `{"query":"{ nothing }"}`, `{"documentId":"none"}`} {
+		p.send(p.request(http.MethodPost, "/graphql", body, "X-Api-Key", key))
+	}
 	address := vars{"recipient": m.mark("the recipient"), "line1": m.mark("the street"), "postalCode": "10115", "city": m.mark("the city"), "countryCode": "DE"}
 	c.change("orderPlace", "OrderPlaceInput", vars{"paymentToken": "tok_visa", "shippingAddress": address})
 	c.change("userChangePassword", "UserChangePasswordInput", vars{"currentPassword": first + "-Battery-1", "newPassword": second + "-Battery-1"})
