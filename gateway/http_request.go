@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -149,7 +150,33 @@ func complete(p *graphql.RawParams, id string) (*graphql.RawParams, string) {
 	if p.Query == "" && p.Extensions["persistedQuery"] == nil && p.Extensions[documentIDExtension] == nil {
 		return nil, "query is missing."
 	}
+	for name, v := range p.Variables {
+		p.Variables[name] = number(v)
+	}
 	return p, ""
+}
+
+// number gives a variable with plain numbers in the place of json.Number, which is a kind of string:
+// the validator takes one for a String, and a client would never learn of its mistake.
+func number(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		if f, err := v.Float64(); err == nil {
+			return f
+		}
+	case []any:
+		for i := range v {
+			v[i] = number(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = number(v[name])
+		}
+	}
+	return v
 }
 
 // parseQuery reads the parameters in an URL's query.
