@@ -1,0 +1,161 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/techmart/techmart/app"
+	"github.com/techmart/techmart/graph/model"
+	"github.com/techmart/techmart/services/products"
+	"github.com/techmart/techmart/services/users"
+	"github.com/techmart/techmart/services/viewer"
+)
+
+const placeInRace = `mutation { orderPlace(input: {paymentToken: "tok_visa", shippingAddress: {recipient: "Ada", line1: "Ackerstr. 1", postalCode: "10115", city: "Berlin", countryCode: "DE"}}) {
+	order { id } userErrors { code field ... on InsufficientStockError { variantId available } } } }`
+
+// placed is what orderPlace answered in a race.
+type placed struct {
+	OrderPlace struct {
+		Order      *struct{ ID string }
+		UserErrors []struct {
+			Code      string
+			VariantID string
+			Available int
+		}
+	}
+}
+
+// crowd gives customers, all with an account and a session of their own.
+func (s *shop) crowd(n int) []*client {
+	s.t.Helper()
+	hash, err := s.Services.Users.HashPassword(s.t.Context(), password)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	accounts := make([]users.NewAccount, n)
+	for i := range accounts {
+		accounts[i] = users.NewAccount{Email: fmt.Sprintf("racer-%d@example.com", i), DisplayName: "Racer", PasswordHash: hash, Roles: []users.Role{users.Customer}, Verified: true}
+	}
+	if _, err := s.Services.Users.ImportAccounts(s.t.Context(), accounts); err != nil {
+		s.t.Fatal(err)
+	}
+	people := make([]*client, n)
+	for i, a := range accounts {
+		people[i] = s.signIn(a.Email, password)
+	}
+	return people
+}
+
+// stockAt puts pieces of a variant on the shelf of a location that has none yet.
+func (s *shop) stockAt(variantID string, location, onHand int) {
+	s.t.Helper()
+	_, _, err := s.Services.Products.AdjustInventory(viewer.NewContext(s.t.Context(), viewer.System), products.AdjustInput{
+		VariantID: uuid.MustParse(bare(s.t, model.PrefixVariant, variantID)), LocationID: products.Locations[location].ID, OnHand: onHand, Reason: products.Received,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// stockIsSound fails the test where stock contradicts itself.
+func (s *shop) stockIsSound() {
+	s.t.Helper()
+	wrong, err := s.Services.Products.CheckStock(viewer.NewContext(s.t.Context(), viewer.System))
+	if err != nil || len(wrong) > 0 {
+		s.t.Errorf("stock is wrong: %v, %v", wrong, err)
+	}
+}
+
+// cheapPasswords makes signing in cost next to nothing.
+func cheapPasswords(c *app.Config) { c.PasswordMemoryKiB, c.PasswordIterations = 8, 1 }
+
+// Two hundred customers want one of ten pieces, which lie at two places, and a bag with it, of which there
+// are many. Ten get both; all others hear that it is gone, pay nothing and keep no bag from anyone.
+func TestTwoHundredCustomersForTenPieces(t *testing.T) {
+	t.Parallel()
+	const crowd, pieces, bags = 200, 10, 1000
+	s := setup(t, cheapPasswords)
+	lens, bag := s.product("Last Lens", "100.00", 6), s.product("Lens Bag", "10.00", bags)
+	s.stockAt(lens.variantID, 1, pieces-6)
+	people, support := s.crowd(crowd), s.as(users.Support)
+
+	answers := make([]placed, crowd)
+	var ready, done sync.WaitGroup
+	start := make(chan struct{})
+	for i, c := range people {
+		ready.Add(1)
+		done.Go(func() {
+			a, err := c.post(`mutation($input: CartLinesAddInput!) { cartLinesAdd(input: $input) { userErrors { code } } }`, vars{"input": vars{"lines": []vars{
+				{"variantId": bag.variantID, "quantity": 1}, {"variantId": lens.variantID, "quantity": 1},
+			}}})
+			ready.Done()
+			if err != nil || len(a.Errors) > 0 {
+				t.Errorf("filling the cart: %v, %v", err, a.Errors)
+				return
+			}
+			<-start
+			if a, err = c.post(placeInRace, nil); err == nil && (len(a.Errors) > 0 || a.Status != http.StatusOK) {
+				err = fmt.Errorf("status %d, %v", a.Status, a.Errors)
+			}
+			if err == nil {
+				err = json.Unmarshal(a.Data, &answers[i])
+			}
+			if err != nil {
+				t.Errorf("ordering: %v", err)
+			}
+		})
+	}
+	ready.Wait()
+	close(start)
+	done.Wait()
+
+	won, refused := 0, 0
+	for i, a := range answers {
+		if a.OrderPlace.Order == nil {
+			e := a.OrderPlace.UserErrors
+			if len(e) != 1 || e[0].Code != "INSUFFICIENT_STOCK" || e[0].VariantID != lens.variantID || e[0].Available != 0 {
+				t.Errorf("refused with %+v", e)
+			}
+			refused++
+			continue
+		}
+		id := a.OrderPlace.Order.ID
+		var status string
+		eventually(t, "an order is settled", func() bool {
+			status = people[i].orderStatus(id)
+			return status == "CONFIRMED" || status == "FAILED"
+		})
+		o := support.order(id)
+		switch status {
+		case "CONFIRMED":
+			won++
+			if o.Payment == nil || o.Payment.AuthorizedAmount.Amount != o.Total.Amount {
+				t.Errorf("the confirmed order is paid by %+v", o.Payment)
+			}
+		case "FAILED":
+			refused++
+			if o.Payment != nil || !o.has("STOCK_INSUFFICIENT") || o.StatusReason == nil {
+				t.Errorf("the failed order is %+v", o)
+			}
+		}
+	}
+	if won != pieces || refused != crowd-pieces {
+		t.Errorf("%d orders, %d refused; want %d and %d", won, refused, pieces, crowd-pieces)
+	}
+	eventually(t, "only the winners keep a bag", func() bool { return s.available(bag.variantID) == bags-pieces })
+	if n := s.available(lens.variantID); n != 0 {
+		t.Errorf("%d pieces are left", n)
+	}
+	s.stockIsSound()
+	var charged struct{ Payments struct{ TotalCount int } }
+	support.must(&charged, `{ payments(first: 1) { totalCount } }`, nil)
+	if charged.Payments.TotalCount != pieces {
+		t.Errorf("%d customers were asked for money", charged.Payments.TotalCount)
+	}
+}
