@@ -248,6 +248,10 @@ func (p *program) messages() func() string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The worker declares it, too, and may come later.
+	if err := ch.ExchangeDeclare(p.config.RabbitNamespace+".events", amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
 	if err := ch.QueueBind(queue.Name, "#", p.config.RabbitNamespace+".events", false, nil); err != nil {
 		t.Fatal(err)
 	}

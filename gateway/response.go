@@ -135,7 +135,7 @@ func refuseWith(w http.ResponseWriter, status int, message string, extensions ma
 // backendCalls writes the calls of a request: postgres=2 mongodb=1.
 func backendCalls(c *telemetry.Calls) string {
 	var b []byte
-	for _, backend := range []telemetry.Backend{telemetry.Postgres, telemetry.MongoDB, telemetry.Redis, telemetry.RabbitMQ} {
+	for _, backend := range []telemetry.Backend{telemetry.Postgres, telemetry.MongoDB, telemetry.Redis, telemetry.RabbitMQ, telemetry.Budget} {
 		if n := c.Of(backend); n > 0 {
 			if len(b) > 0 {
 				b = append(b, ' ')

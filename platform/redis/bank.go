@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/techmart/techmart/platform/telemetry"
 )
 
 //go:embed bank.lua
@@ -60,7 +62,7 @@ func (b *Bank) Settle(ctx context.Context, orders []BankOrder) ([]BankBalance, e
 		keys[i] = b.client.Key("budget", o.Key)
 		args = append(args, o.Capacity, o.Restore, o.Unused, o.Change, o.Need, o.Chunk)
 	}
-	reply, err := b.script.Run(ctx, b.client, keys, args...).StringSlice()
+	reply, err := b.script.Run(telemetry.As(ctx, telemetry.Budget), b.client, keys, args...).StringSlice()
 	if err != nil {
 		return nil, fmt.Errorf("redis: settle %d budgets: %w", len(orders), err)
 	}

@@ -14,6 +14,9 @@ const (
 	MongoDB  Backend = "mongodb"
 	Redis    Backend = "redis"
 	RabbitMQ Backend = "rabbitmq"
+	// Budget is the part of Redis that keeps the clients' budgets. A process asks it from time to time,
+	// whatever a request is about, so its calls are told apart.
+	Budget Backend = "budget"
 )
 
 // Calls counts the round trips that one request made to each backend. A pgx
@@ -22,7 +25,7 @@ const (
 //
 // All methods may be called on a nil *Calls and from many goroutines.
 type Calls struct {
-	Postgres, MongoDB, Redis, RabbitMQ atomic.Int64
+	Postgres, MongoDB, Redis, RabbitMQ, Budget atomic.Int64
 }
 
 // Add counts n calls to the backend.
@@ -42,7 +45,7 @@ func (c *Calls) Of(b Backend) int64 {
 
 // Total returns the number of calls made to all backends so far; 0 on nil.
 func (c *Calls) Total() int64 {
-	return c.Of(Postgres) + c.Of(MongoDB) + c.Of(Redis) + c.Of(RabbitMQ)
+	return c.Of(Postgres) + c.Of(MongoDB) + c.Of(Redis) + c.Of(RabbitMQ) + c.Of(Budget)
 }
 
 func (c *Calls) counter(b Backend) *atomic.Int64 {
@@ -58,6 +61,8 @@ func (c *Calls) counter(b Backend) *atomic.Int64 {
 		return &c.Redis
 	case RabbitMQ:
 		return &c.RabbitMQ
+	case Budget:
+		return &c.Budget
 	}
 	return nil
 }
@@ -76,4 +81,17 @@ func WithCalls(ctx context.Context) (context.Context, *Calls) {
 func CallsFrom(ctx context.Context) *Calls {
 	c, _ := ctx.Value(callsKey{}).(*Calls)
 	return c
+}
+
+type asKey struct{}
+
+// As returns a context whose calls count as those of another backend than the one that is called.
+func As(ctx context.Context, b Backend) context.Context { return context.WithValue(ctx, asKey{}, b) }
+
+// counted gives the backend as which a call counts.
+func counted(ctx context.Context, b Backend) Backend {
+	if as, ok := ctx.Value(asKey{}).(Backend); ok {
+		return as
+	}
+	return b
 }

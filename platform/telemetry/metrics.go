@@ -53,7 +53,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 // ctx carries them, and to the process-wide metrics. operation must come from a
 // small fixed set, as it becomes a label.
 func (m *Metrics) Observe(ctx context.Context, b Backend, operation string, took time.Duration, err error) {
-	CallsFrom(ctx).Add(b, 1)
+	CallsFrom(ctx).Add(counted(ctx, b), 1)
 	if m == nil {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -109,7 +110,7 @@ func (s *Sender) Send(ctx context.Context, m notifications.Message, begin func(c
 	if deadline, ok := ctx.Deadline(); ok {
 		timeout = time.Until(deadline)
 	}
-	client, err := mail.NewClient(s.host, append(s.options, mail.WithTimeout(max(timeout/phases, time.Millisecond)))...)
+	client, err := mail.NewClient(s.host, append(slices.Clip(s.options), mail.WithTimeout(max(timeout/phases, time.Millisecond)))...)
 	if err != nil {
 		return fmt.Errorf("smtp: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"mime/quotedprintable"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,6 +43,25 @@ func sender(t *testing.T, address string) *Sender {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// A worker sends several e-mails at once, each within its own time: the race detector looks on.
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	server := notificationstest.NewMailServer(t, nil)
+	s := sender(t, "smtp://"+server.Addr+"?tls=off")
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if err := s.Send(t.Context(), message(), begun); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(server.Taken()); n != 8 {
+		t.Errorf("%d e-mails arrived", n)
+	}
 }
 
 func TestMessageArrives(t *testing.T) {
