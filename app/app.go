@@ -57,6 +57,9 @@ type Options struct {
 	Log   io.Writer         // takes the log; nil means standard error
 	Clock func() time.Time  // nil means time.Now
 	Demo  []gateway.Account // accounts that the development pages show
+	// Called is told of each finished call to a server, at once, from any goroutine; nil for none. A test
+	// kills the process there.
+	Called func(b telemetry.Backend, operation string)
 }
 
 // New checks the configuration, connects to every server and puts the program together. It changes
@@ -71,6 +74,7 @@ func New(ctx context.Context, c Config, o Options) (_ *App, err error) {
 	}
 	a := &App{config: c, log: log, registry: telemetry.NewRegistry(), pools: make(map[string]*pgxpool.Pool)}
 	a.metrics = telemetry.NewMetrics(a.registry)
+	a.metrics.Called = o.Called
 	defer func() {
 		if err != nil {
 			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.ShutdownGrace)

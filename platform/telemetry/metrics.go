@@ -27,6 +27,10 @@ func NewRegistry() *prometheus.Registry {
 // A nil *Metrics records nothing process-wide; the per-request Calls of the
 // context are counted all the same.
 type Metrics struct {
+	// Called, where set before the first call, is told of each finished call, at once. Tests stop the
+	// process there.
+	Called func(b Backend, operation string)
+
 	calls    *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 }
@@ -63,4 +67,7 @@ func (m *Metrics) Observe(ctx context.Context, b Backend, operation string, took
 	}
 	m.calls.WithLabelValues(string(b), operation, outcome).Inc()
 	m.duration.WithLabelValues(string(b), operation).Observe(took.Seconds())
+	if m.Called != nil {
+		m.Called(b, operation)
+	}
 }
