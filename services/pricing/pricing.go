@@ -93,7 +93,7 @@ type Promotion struct {
 	Combinable  bool        // applies along with others that are
 }
 
-// Reason says why a promotion takes nothing off.
+// Reason says why a promotion, or a code, takes nothing off.
 type Reason string
 
 // The reasons.
@@ -101,6 +101,11 @@ const (
 	BelowMinimum Reason = "BELOW_MINIMUM"  // the lines cost too little
 	NotCombined  Reason = "NOT_COMBINED"   // it does not go with others, which take off as much or more
 	NoEffect     Reason = "NOTHING_TO_CUT" // there is nothing to take it off
+	Unknown      Reason = "UNKNOWN"        // there is no such code
+	NotStarted   Reason = "NOT_STARTED"    // its time has not come
+	Ended        Reason = "ENDED"          // its time is over
+	UsedUp       Reason = "USED_UP"        // it was used as often as it can be
+	AlreadyUsed  Reason = "ALREADY_USED"   // the customer has used it as often as they can
 )
 
 // Applied is a promotion and what it takes off.

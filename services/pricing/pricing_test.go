@@ -227,3 +227,18 @@ func TestPart(t *testing.T) {
 		}
 	})
 }
+
+func TestRates(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]pricing.Rate{"0": 0, "19": 1900, "25.5": 2550, "100": 10_000, "0.01": 1} {
+		r, err := pricing.ParseRate(text)
+		if err != nil || r != want || r.String() != text {
+			t.Errorf("%s is %d, %s, %v", text, r, r, err)
+		}
+	}
+	for _, text := range []string{"", "x", "-1", "100.01", "1.001", "1e9"} {
+		if r, err := pricing.ParseRate(text); err == nil {
+			t.Errorf("%q is %d", text, r)
+		}
+	}
+}

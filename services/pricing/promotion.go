@@ -9,7 +9,7 @@ import (
 // offer is what a set of promotions comes to.
 type offer struct {
 	applied  []Applied
-	left     []int64 // of each line
+	left     []int64     // of each line
 	shipping money.Money // taken off what sending costs
 }
 

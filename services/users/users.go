@@ -34,9 +34,9 @@ var Roles = []Role{Customer, Support, CatalogManager, Admin}
 var roleScopes = map[Role][]viewer.Scope{
 	Support: {viewer.OrdersRead, viewer.OrdersWrite, viewer.PaymentsRead, viewer.PaymentsWrite,
 		viewer.UsersRead, viewer.NotifyRead, viewer.InventoryRead},
-	CatalogManager: {viewer.CatalogWrite, viewer.InventoryRead, viewer.InventoryWrite},
+	CatalogManager: {viewer.CatalogWrite, viewer.InventoryRead, viewer.InventoryWrite, viewer.PromotionsWrite},
 	Admin: {viewer.CatalogWrite, viewer.InventoryRead, viewer.InventoryWrite, viewer.OrdersRead, viewer.OrdersWrite,
-		viewer.PaymentsRead, viewer.PaymentsWrite, viewer.UsersRead, viewer.UsersWrite, viewer.NotifyRead, viewer.NotifyWrite},
+		viewer.PaymentsRead, viewer.PaymentsWrite, viewer.UsersRead, viewer.UsersWrite, viewer.NotifyRead, viewer.NotifyWrite, viewer.PromotionsWrite},
 }
 
 // Scopes gives what the roles permit together, sorted.

@@ -27,13 +27,15 @@ const (
 	UsersWrite     Scope = "users:write"     // change roles, disable accounts
 	NotifyRead     Scope = "notifications:read"
 	NotifyWrite    Scope = "notifications:write" // replay and discard dead letters
+
+	PromotionsWrite Scope = "promotions:write" // see, make and change promotions
 )
 
 // Scopes are all of them.
 func Scopes() []Scope {
 	return []Scope{
 		CatalogWrite, InventoryRead, InventoryWrite, OrdersRead, OrdersWrite, PaymentsRead, PaymentsWrite,
-		UsersRead, UsersWrite, NotifyRead, NotifyWrite,
+		UsersRead, UsersWrite, NotifyRead, NotifyWrite, PromotionsWrite,
 	}
 }
 
