@@ -62,7 +62,7 @@ func (a *App) build(o Options) error {
 	a.stores.catalogue = productsmongodb.New(a.mongo)
 	s.Products = products.New(products.Deps{
 		Catalog: a.stores.catalogue, Inventory: a.stores.catalogue, Reviews: a.stores.catalogue,
-		Signals: a.hub, Purchases: purchases{s}, Authors: authors{s}, Currency: currency, Clock: o.Clock, Log: a.log,
+		Signals: a.hub, Purchases: purchases{s}, Authors: authors{s}, Orders: stockOrders{s}, Currency: currency, Clock: o.Clock, Log: a.log,
 	})
 	s.Carts = carts.New(carts.Deps{
 		Store: cartspostgres.New(a.pool("carts")), Catalog: catalog{s}, Currency: currency, Clock: o.Clock, Log: a.log,

@@ -40,6 +40,7 @@ func (a *App) chores() []chore {
 			return s.Payments.PurgeNotices(ctx, noticesKept, purgeBatch)
 		})},
 		a.reconciliation(),
+		a.auditing(),
 		{"resolve payments without an answer", time.Minute, func(ctx context.Context) error {
 			_, err := s.Payments.ResolvePending(ctx, time.Minute, 100)
 			return err

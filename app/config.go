@@ -76,6 +76,8 @@ type Config struct {
 	FreeShippingFrom string `env:"FREE_SHIPPING_FROM" envDefault:"50.00" doc:"sum of an order from which sending costs nothing"`
 	CaptureNow       bool   `env:"CAPTURE_NOW" envDefault:"false" doc:"take the money at confirmation, not parcel by parcel"`
 
+	InventoryRepair bool `env:"INVENTORY_REPAIR" envDefault:"true" doc:"the hourly check of the stock repairs what follows from the reservations; false to report only"`
+
 	PaymentProvider     string `env:"PAYMENT_PROVIDER" envDefault:"sandbox" doc:"stripe, or sandbox, which moves no money"`
 	StripeKey           string `env:"STRIPE_KEY" secret:"true" doc:"secret key of the Stripe account"`
 	StripeWebhookSecret string `env:"STRIPE_WEBHOOK_SECRET" secret:"true" doc:"secret of Stripe's webhook endpoint, whose address is /webhooks/stripe"`

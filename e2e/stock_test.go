@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -157,5 +158,70 @@ func TestTwoHundredCustomersForTenPieces(t *testing.T) {
 	support.must(&charged, `{ payments(first: 1) { totalCount } }`, nil)
 	if charged.Payments.TotalCount != pieces {
 		t.Errorf("%d customers were asked for money", charged.Payments.TotalCount)
+	}
+}
+
+// inventoryAudit is what staff see of a check of all stock.
+type inventoryAudit struct {
+	VariantCount, ReservationCount, OnHand, Reserved, Available, DriftCount int
+	Drifts                                                                  []struct {
+		Kind       string
+		Repairable bool
+		HolderID   string
+		Variant    *struct{ ID string }
+	}
+}
+
+func (c *client) inventoryAudit() inventoryAudit {
+	c.s.t.Helper()
+	var out struct{ InventoryAudit inventoryAudit }
+	c.must(&out, `{ inventoryAudit { checkedAt variantCount reservationCount onHand reserved available driftCount drifts { kind repairable holderId noted actual variant { id } location { code } } } }`, nil)
+	return out.InventoryAudit
+}
+
+// Pieces that are held for no order are found by staff, raise the alarm, and are given back by the check of
+// another process that may repair; those of orders stay.
+func TestTheStockIsCheckedAndRepaired(t *testing.T) {
+	t.Parallel()
+	s := setup(t, func(c *app.Config) { c.InventoryRepair = false })
+	lens := s.product("Fjord Lens", "100.00", 9)
+	customer, staff := s.as(users.Customer), s.as(users.CatalogManager)
+	id := customer.buy(lens.variantID, 2, "tok_visa")
+	eventually(t, "the order is confirmed", func() bool { return customer.orderStatus(id) == "CONFIRMED" })
+	sound := inventoryAudit{VariantCount: 1, ReservationCount: 1, OnHand: 9, Reserved: 2, Available: 7}
+	if a := staff.inventoryAudit(); fmt.Sprint(a) != fmt.Sprint(sound) {
+		t.Errorf("sound stock shows %+v", a)
+	}
+
+	program := viewer.NewContext(t.Context(), viewer.System)
+	nobody := uuid.Must(uuid.NewV7())
+	err := s.Services.Products.Reserve(program, nobody, []products.StockLine{{VariantID: uuid.MustParse(bare(t, model.PrefixVariant, lens.variantID)), Quantity: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := staff.inventoryAudit()
+	if a.DriftCount != 1 || a.Drifts[0].Kind != "ORPHANED" || !a.Drifts[0].Repairable || a.Drifts[0].HolderID != model.ID(model.PrefixOrder, nobody) || a.Reserved != 5 {
+		t.Errorf("pieces of no order show %+v", a)
+	}
+	if found, err := s.CheckInventory(t.Context(), false); err != nil || found.Count != 1 || s.available(lens.variantID) != 4 {
+		t.Errorf("a check that may not repair gives %+v, %v", found, err)
+	}
+
+	other := s.config
+	other.InventoryRepair = true
+	repairing := open(t, other)
+	repairing.run(true)
+	eventually(t, "the other process repairs", func() bool {
+		return strings.Contains(repairing.page("/metrics"), "inventory_repairs_total 1")
+	})
+	metrics := repairing.page("/metrics")
+	if !strings.Contains(metrics, "inventory_drift 1") || !strings.Contains(metrics, `inventory_pieces{state="on_hand"} 9`) {
+		t.Error("the metrics raise no alarm")
+	}
+	if a := staff.inventoryAudit(); fmt.Sprint(a) != fmt.Sprint(sound) {
+		t.Errorf("repaired stock shows %+v", a)
+	}
+	if n := s.available(lens.variantID); n != 7 {
+		t.Errorf("%d are available", n)
 	}
 }

@@ -27,6 +27,7 @@ type commands struct {
 	Export      exportCommand      `cmd:"" help:"Write data of the shop."`
 	Backup      backupCommand      `cmd:"" help:"Write all business data to a directory, while the shop goes on."`
 	Restore     restoreCommand     `cmd:"" help:"Read a backup into empty servers."`
+	Inventory   inventoryCommand   `cmd:"" help:"Stock: check it, and repair it."`
 	Clients     clientsCommand     `cmd:"" help:"API clients: their keys, scopes and modes."`
 	Documents   documentsCommand   `cmd:"" help:"Trusted documents of API clients."`
 	DeadLetters deadLettersCommand `cmd:"" name:"deadletters" help:"Messages that were given up."`

@@ -26,6 +26,10 @@ type CategoryResolver interface {
 type InventoryAdjustmentResolver interface {
 	Location(ctx context.Context, obj *model.InventoryAdjustment) (*model.Location, error)
 }
+type InventoryDriftResolver interface {
+	Variant(ctx context.Context, obj *model.InventoryDrift) (*model.ProductVariant, error)
+	Location(ctx context.Context, obj *model.InventoryDrift) (*model.Location, error)
+}
 type InventoryLevelResolver interface {
 	Location(ctx context.Context, obj *model.InventoryLevel) (*model.Location, error)
 }
@@ -1125,6 +1129,378 @@ func (ec *executionContext) fieldContext_InventoryAdjustmentEdge_node(_ context.
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _InventoryAudit_checkedAt(ctx context.Context, field graphql.CollectedField, obj *model.InventoryAudit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryAudit_checkedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CheckedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryAudit_checkedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InventoryAudit", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _InventoryAudit_variantCount(ctx context.Context, field graphql.CollectedField, obj *model.InventoryAudit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryAudit_variantCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.VariantCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryAudit_variantCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InventoryAudit", field, false, false, "Int")
+}
+
+func (ec *executionContext) _InventoryAudit_reservationCount(ctx context.Context, field graphql.CollectedField, obj *model.InventoryAudit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryAudit_reservationCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ReservationCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryAudit_reservationCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InventoryAudit", field, false, false, "Int")
+}
+
+func (ec *executionContext) _InventoryAudit_onHand(ctx context.Context, field graphql.CollectedField, obj *model.InventoryAudit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryAudit_onHand(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OnHand, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryAudit_onHand(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InventoryAudit", field, false, false, "Int")
+}
+
+func (ec *executionContext) _InventoryAudit_reserved(ctx context.Context, field graphql.CollectedField, obj *model.InventoryAudit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryAudit_reserved(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reserved, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryAudit_reserved(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InventoryAudit", field, false, false, "Int")
+}
+
+func (ec *executionContext) _InventoryAudit_available(ctx context.Context, field graphql.CollectedField, obj *model.InventoryAudit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryAudit_available(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Available, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryAudit_available(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InventoryAudit", field, false, false, "Int")
+}
+
+func (ec *executionContext) _InventoryAudit_driftCount(ctx context.Context, field graphql.CollectedField, obj *model.InventoryAudit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryAudit_driftCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DriftCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryAudit_driftCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InventoryAudit", field, false, false, "Int")
+}
+
+func (ec *executionContext) _InventoryAudit_drifts(ctx context.Context, field graphql.CollectedField, obj *model.InventoryAudit) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryAudit_drifts(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Drifts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.InventoryDrift) graphql.Marshaler {
+			return ec.marshalNInventoryDrift2ᚕᚖgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryDriftᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryAudit_drifts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "InventoryAudit",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InventoryDrift(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _InventoryDrift_kind(ctx context.Context, field graphql.CollectedField, obj *model.InventoryDrift) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryDrift_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.InventoryDriftKind) graphql.Marshaler {
+			return ec.marshalNInventoryDriftKind2githubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryDriftKind(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryDrift_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InventoryDrift", field, false, false, "InventoryDriftKind")
+}
+
+func (ec *executionContext) _InventoryDrift_repairable(ctx context.Context, field graphql.CollectedField, obj *model.InventoryDrift) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryDrift_repairable(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Repairable, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryDrift_repairable(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InventoryDrift", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _InventoryDrift_variant(ctx context.Context, field graphql.CollectedField, obj *model.InventoryDrift) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryDrift_variant(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.InventoryDrift().Variant(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.ProductVariant) graphql.Marshaler {
+			return ec.marshalOProductVariant2ᚖgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐProductVariant(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryDrift_variant(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "InventoryDrift",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ProductVariant(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _InventoryDrift_location(ctx context.Context, field graphql.CollectedField, obj *model.InventoryDrift) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryDrift_location(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.InventoryDrift().Location(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Location) graphql.Marshaler {
+			return ec.marshalOLocation2ᚖgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐLocation(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryDrift_location(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "InventoryDrift",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Location(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _InventoryDrift_holderId(ctx context.Context, field graphql.CollectedField, obj *model.InventoryDrift) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryDrift_holderId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HolderID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOID2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryDrift_holderId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InventoryDrift", field, false, false, "ID")
+}
+
+func (ec *executionContext) _InventoryDrift_noted(ctx context.Context, field graphql.CollectedField, obj *model.InventoryDrift) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryDrift_noted(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Noted, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryDrift_noted(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InventoryDrift", field, false, false, "Int")
+}
+
+func (ec *executionContext) _InventoryDrift_actual(ctx context.Context, field graphql.CollectedField, obj *model.InventoryDrift) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryDrift_actual(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Actual, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryDrift_actual(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InventoryDrift", field, false, false, "Int")
 }
 
 func (ec *executionContext) _InventoryLevel_location(ctx context.Context, field graphql.CollectedField, obj *model.InventoryLevel) (ret graphql.Marshaler) {
@@ -5411,6 +5787,139 @@ func (ec *executionContext) _InventoryAdjustmentEdge(ctx context.Context, sel as
 	return out
 }
 
+var inventoryAuditImplementors = []string{"InventoryAudit"}
+
+func (ec *executionContext) _InventoryAudit(ctx context.Context, sel ast.SelectionSet, obj *model.InventoryAudit) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, inventoryAuditImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("InventoryAudit")
+		case "checkedAt":
+			out.Values[i] = ec._InventoryAudit_checkedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "variantCount":
+			out.Values[i] = ec._InventoryAudit_variantCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reservationCount":
+			out.Values[i] = ec._InventoryAudit_reservationCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "onHand":
+			out.Values[i] = ec._InventoryAudit_onHand(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reserved":
+			out.Values[i] = ec._InventoryAudit_reserved(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "available":
+			out.Values[i] = ec._InventoryAudit_available(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "driftCount":
+			out.Values[i] = ec._InventoryAudit_driftCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "drifts":
+			out.Values[i] = ec._InventoryAudit_drifts(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var inventoryDriftImplementors = []string{"InventoryDrift"}
+
+func (ec *executionContext) _InventoryDrift(ctx context.Context, sel ast.SelectionSet, obj *model.InventoryDrift) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, inventoryDriftImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("InventoryDrift")
+		case "kind":
+			out.Values[i] = ec._InventoryDrift_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "repairable":
+			out.Values[i] = ec._InventoryDrift_repairable(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "variant":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._InventoryDrift_variant(ctx, field, obj)
+				})
+		case "location":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._InventoryDrift_location(ctx, field, obj)
+				})
+		case "holderId":
+			out.Values[i] = ec._InventoryDrift_holderId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "noted":
+			out.Values[i] = ec._InventoryDrift_noted(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "actual":
+			out.Values[i] = ec._InventoryDrift_actual(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var inventoryLevelImplementors = []string{"InventoryLevel"}
 
 func (ec *executionContext) _InventoryLevel(ctx context.Context, sel ast.SelectionSet, obj *model.InventoryLevel) graphql.Marshaler {
@@ -6676,6 +7185,48 @@ func (ec *executionContext) marshalNInventoryAdjustmentEdge2ᚖgithubᚗcomᚋte
 	return ec._InventoryAdjustmentEdge(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalNInventoryAudit2ᚖgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryAudit(ctx context.Context, sel ast.SelectionSet, v *model.InventoryAudit) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "InventoryAudit!")
+		return graphql.Null
+	}
+	return ec._InventoryAudit(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNInventoryDrift2ᚕᚖgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryDriftᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.InventoryDrift) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNInventoryDrift2ᚖgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryDrift(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNInventoryDrift2ᚖgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryDrift(ctx context.Context, sel ast.SelectionSet, v *model.InventoryDrift) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "InventoryDrift!")
+		return graphql.Null
+	}
+	return ec._InventoryDrift(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNInventoryDriftKind2githubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryDriftKind(ctx context.Context, v any) (model.InventoryDriftKind, error) {
+	var res model.InventoryDriftKind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNInventoryDriftKind2githubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryDriftKind(ctx context.Context, sel ast.SelectionSet, v model.InventoryDriftKind) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) marshalNInventoryLevel2ᚕᚖgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryLevelᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.InventoryLevel) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
@@ -7167,6 +7718,13 @@ func (ec *executionContext) marshalOInventoryAdjustment2ᚖgithubᚗcomᚋtechma
 		return graphql.Null
 	}
 	return ec._InventoryAdjustment(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOLocation2ᚖgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐLocation(ctx context.Context, sel ast.SelectionSet, v *model.Location) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Location(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOMedia2ᚖgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐMedia(ctx context.Context, sel ast.SelectionSet, v *model.Media) graphql.Marshaler {

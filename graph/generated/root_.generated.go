@@ -26,6 +26,7 @@ type ResolverRoot interface {
 	CartLine() CartLineResolver
 	Category() CategoryResolver
 	InventoryAdjustment() InventoryAdjustmentResolver
+	InventoryDrift() InventoryDriftResolver
 	InventoryLevel() InventoryLevelResolver
 	Mutation() MutationResolver
 	Order() OrderResolver
@@ -221,6 +222,27 @@ type ComplexityRoot struct {
 	InventoryAdjustmentEdge struct {
 		Cursor func(childComplexity int) int
 		Node   func(childComplexity int) int
+	}
+
+	InventoryAudit struct {
+		Available        func(childComplexity int) int
+		CheckedAt        func(childComplexity int) int
+		DriftCount       func(childComplexity int) int
+		Drifts           func(childComplexity int) int
+		OnHand           func(childComplexity int) int
+		ReservationCount func(childComplexity int) int
+		Reserved         func(childComplexity int) int
+		VariantCount     func(childComplexity int) int
+	}
+
+	InventoryDrift struct {
+		Actual     func(childComplexity int) int
+		HolderID   func(childComplexity int) int
+		Kind       func(childComplexity int) int
+		Location   func(childComplexity int) int
+		Noted      func(childComplexity int) int
+		Repairable func(childComplexity int) int
+		Variant    func(childComplexity int) int
 	}
 
 	InventoryLevel struct {
@@ -627,6 +649,7 @@ type ComplexityRoot struct {
 		Cart                   func(childComplexity int, token *string) int
 		Categories             func(childComplexity int) int
 		Category               func(childComplexity int, id *string, slug *string) int
+		InventoryAudit         func(childComplexity int) int
 		LedgerBalances         func(childComplexity int) int
 		Locations              func(childComplexity int) int
 		Me                     func(childComplexity int) int
@@ -1510,6 +1533,98 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.InventoryAdjustmentEdge.Node(childComplexity), true
+
+	case "InventoryAudit.available":
+		if e.ComplexityRoot.InventoryAudit.Available == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryAudit.Available(childComplexity), true
+	case "InventoryAudit.checkedAt":
+		if e.ComplexityRoot.InventoryAudit.CheckedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryAudit.CheckedAt(childComplexity), true
+	case "InventoryAudit.driftCount":
+		if e.ComplexityRoot.InventoryAudit.DriftCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryAudit.DriftCount(childComplexity), true
+	case "InventoryAudit.drifts":
+		if e.ComplexityRoot.InventoryAudit.Drifts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryAudit.Drifts(childComplexity), true
+	case "InventoryAudit.onHand":
+		if e.ComplexityRoot.InventoryAudit.OnHand == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryAudit.OnHand(childComplexity), true
+	case "InventoryAudit.reservationCount":
+		if e.ComplexityRoot.InventoryAudit.ReservationCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryAudit.ReservationCount(childComplexity), true
+	case "InventoryAudit.reserved":
+		if e.ComplexityRoot.InventoryAudit.Reserved == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryAudit.Reserved(childComplexity), true
+	case "InventoryAudit.variantCount":
+		if e.ComplexityRoot.InventoryAudit.VariantCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryAudit.VariantCount(childComplexity), true
+
+	case "InventoryDrift.actual":
+		if e.ComplexityRoot.InventoryDrift.Actual == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryDrift.Actual(childComplexity), true
+	case "InventoryDrift.holderId":
+		if e.ComplexityRoot.InventoryDrift.HolderID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryDrift.HolderID(childComplexity), true
+	case "InventoryDrift.kind":
+		if e.ComplexityRoot.InventoryDrift.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryDrift.Kind(childComplexity), true
+	case "InventoryDrift.location":
+		if e.ComplexityRoot.InventoryDrift.Location == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryDrift.Location(childComplexity), true
+	case "InventoryDrift.noted":
+		if e.ComplexityRoot.InventoryDrift.Noted == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryDrift.Noted(childComplexity), true
+	case "InventoryDrift.repairable":
+		if e.ComplexityRoot.InventoryDrift.Repairable == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryDrift.Repairable(childComplexity), true
+	case "InventoryDrift.variant":
+		if e.ComplexityRoot.InventoryDrift.Variant == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryDrift.Variant(childComplexity), true
 
 	case "InventoryLevel.available":
 		if e.ComplexityRoot.InventoryLevel.Available == nil {
@@ -3369,6 +3484,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Query.Category(childComplexity, args["id"].(*string), args["slug"].(*string)), true
 
+	case "Query.inventoryAudit":
+		if e.ComplexityRoot.Query.InventoryAudit == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.InventoryAudit(childComplexity), true
 	case "Query.ledgerBalances":
 		if e.ComplexityRoot.Query.LedgerBalances == nil {
 			break
@@ -5851,6 +5972,8 @@ type PaymentRefundPayload {
   categories: [Category!]! @listSize(assumedSize: 20) @cacheControl(maxAge: 300)
   "Where stock is kept."
   locations: [Location!]! @requiresScopes(scopes: [["inventory:read"]]) @listSize(assumedSize: 5)
+  "Checks all stock now: that on hand is reserved and available at every location, that reserved is what reservations hold, and that no order which is over holds anything. The shop does the same every hour by itself and repairs what it can."
+  inventoryAudit: InventoryAudit! @requiresScopes(scopes: [["inventory:read"]]) @cost(weight: "100")
   "A variant by id or SKU; give exactly one."
   productVariant(
     "The variant's id."
@@ -6074,6 +6197,60 @@ type InventoryLevel @goExtraField(name: "LocationID", type: "github.com/google/u
   reserved: Int!
   "Pieces that can be sold."
   available: Int!
+}
+
+"What a check of all stock found. The sums are pieces of all variants at all locations: onHand = available + reserved."
+type InventoryAudit {
+  "When it was checked."
+  checkedAt: DateTime!
+  "How many variants have stock."
+  variantCount: Int!
+  "How many reservations hold pieces, those that expire included; an order has one for each of its variants."
+  reservationCount: Int!
+  "Pieces on the shelves."
+  onHand: Int!
+  "Pieces promised to orders and carts."
+  reserved: Int!
+  "Pieces that can be sold."
+  available: Int!
+  "How many contradictions there are; 0 when all is well."
+  driftCount: Int!
+  "The first 100 of them."
+  drifts: [InventoryDrift!]! @listSize(assumedSize: 20)
+}
+
+"A contradiction in the stock of a variant."
+type InventoryDrift @goExtraField(name: "VariantID", type: "github.com/google/uuid.UUID") @goExtraField(name: "LocationID", type: "github.com/google/uuid.UUID") {
+  "What contradicts itself."
+  kind: InventoryDriftKind!
+  "Whether the hourly check, or ` + "`" + `techmart inventory check --repair` + "`" + `, puts it right. The rest needs people."
+  repairable: Boolean!
+  "The variant; null for ORPHANED, and where the catalogue has it no more."
+  variant: ProductVariant @goField(forceResolver: true)
+  "Where; null where it concerns the variant as a whole."
+  location: Location @goField(forceResolver: true)
+  "The order, or the cart, whose reservation it is; null where it is about none."
+  holderId: ID
+  "The figure that the stock shows, in pieces."
+  noted: Int!
+  "The figure that follows from the rest, in pieces."
+  actual: Int!
+}
+
+"How stock contradicts itself."
+enum InventoryDriftKind {
+  "reserved at a location is not what reservations hold there. A repair sets it."
+  RESERVED
+  "What is noted as available is not on hand less reserved. A repair sets it."
+  AVAILABLE
+  "The pieces of a reservation are not those that it holds at its locations. A repair sets them."
+  RESERVATION
+  "Pieces are held for an order that is over, or is not there. A repair gives them back."
+  ORPHANED
+  "Reservations hold more (noted) at a location than lies there (actual). Count the shelf and adjust the stock, or cancel an order."
+  OVERSOLD
+  "An order has two reservations of one variant. Cancel the order, or write to whoever runs the shop's servers."
+  DOUBLED
 }
 
 "Why stock on hand was changed."
@@ -7456,6 +7633,48 @@ func (ec *executionContext) childFields_InventoryAdjustmentEdge(ctx context.Cont
 		return ec.fieldContext_InventoryAdjustmentEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type InventoryAdjustmentEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_InventoryAudit(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "checkedAt":
+		return ec.fieldContext_InventoryAudit_checkedAt(ctx, field)
+	case "variantCount":
+		return ec.fieldContext_InventoryAudit_variantCount(ctx, field)
+	case "reservationCount":
+		return ec.fieldContext_InventoryAudit_reservationCount(ctx, field)
+	case "onHand":
+		return ec.fieldContext_InventoryAudit_onHand(ctx, field)
+	case "reserved":
+		return ec.fieldContext_InventoryAudit_reserved(ctx, field)
+	case "available":
+		return ec.fieldContext_InventoryAudit_available(ctx, field)
+	case "driftCount":
+		return ec.fieldContext_InventoryAudit_driftCount(ctx, field)
+	case "drifts":
+		return ec.fieldContext_InventoryAudit_drifts(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InventoryAudit", field.Name)
+}
+
+func (ec *executionContext) childFields_InventoryDrift(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_InventoryDrift_kind(ctx, field)
+	case "repairable":
+		return ec.fieldContext_InventoryDrift_repairable(ctx, field)
+	case "variant":
+		return ec.fieldContext_InventoryDrift_variant(ctx, field)
+	case "location":
+		return ec.fieldContext_InventoryDrift_location(ctx, field)
+	case "holderId":
+		return ec.fieldContext_InventoryDrift_holderId(ctx, field)
+	case "noted":
+		return ec.fieldContext_InventoryDrift_noted(ctx, field)
+	case "actual":
+		return ec.fieldContext_InventoryDrift_actual(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InventoryDrift", field.Name)
 }
 
 func (ec *executionContext) childFields_InventoryLevel(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -521,6 +521,46 @@ type InventoryAdjustmentEdge struct {
 	Node *InventoryAdjustment `json:"node"`
 }
 
+// What a check of all stock found. The sums are pieces of all variants at all locations: onHand = available + reserved.
+type InventoryAudit struct {
+	// When it was checked.
+	CheckedAt time.Time `json:"checkedAt"`
+	// How many variants have stock.
+	VariantCount int `json:"variantCount"`
+	// How many reservations hold pieces, those that expire included; an order has one for each of its variants.
+	ReservationCount int `json:"reservationCount"`
+	// Pieces on the shelves.
+	OnHand int `json:"onHand"`
+	// Pieces promised to orders and carts.
+	Reserved int `json:"reserved"`
+	// Pieces that can be sold.
+	Available int `json:"available"`
+	// How many contradictions there are; 0 when all is well.
+	DriftCount int `json:"driftCount"`
+	// The first 100 of them.
+	Drifts []*InventoryDrift `json:"drifts"`
+}
+
+// A contradiction in the stock of a variant.
+type InventoryDrift struct {
+	// What contradicts itself.
+	Kind InventoryDriftKind `json:"kind"`
+	// Whether the hourly check, or `techmart inventory check --repair`, puts it right. The rest needs people.
+	Repairable bool `json:"repairable"`
+	// The variant; null for ORPHANED, and where the catalogue has it no more.
+	Variant *ProductVariant `json:"variant"`
+	// Where; null where it concerns the variant as a whole.
+	Location *Location `json:"location"`
+	// The order, or the cart, whose reservation it is; null where it is about none.
+	HolderID *string `json:"holderId"`
+	// The figure that the stock shows, in pieces.
+	Noted int `json:"noted"`
+	// The figure that follows from the rest, in pieces.
+	Actual     int       `json:"actual"`
+	LocationID uuid.UUID `json:"-"`
+	VariantID  uuid.UUID `json:"-"`
+}
+
 // Stock of a variant at a location: onHand = available + reserved.
 type InventoryLevel struct {
 	// Where.
@@ -2244,6 +2284,76 @@ func (e *FulfillmentStatus) UnmarshalJSON(b []byte) error {
 }
 
 func (e FulfillmentStatus) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How stock contradicts itself.
+type InventoryDriftKind string
+
+const (
+	// reserved at a location is not what reservations hold there. A repair sets it.
+	InventoryDriftKindReserved InventoryDriftKind = "RESERVED"
+	// What is noted as available is not on hand less reserved. A repair sets it.
+	InventoryDriftKindAvailable InventoryDriftKind = "AVAILABLE"
+	// The pieces of a reservation are not those that it holds at its locations. A repair sets them.
+	InventoryDriftKindReservation InventoryDriftKind = "RESERVATION"
+	// Pieces are held for an order that is over, or is not there. A repair gives them back.
+	InventoryDriftKindOrphaned InventoryDriftKind = "ORPHANED"
+	// Reservations hold more (noted) at a location than lies there (actual). Count the shelf and adjust the stock, or cancel an order.
+	InventoryDriftKindOversold InventoryDriftKind = "OVERSOLD"
+	// An order has two reservations of one variant. Cancel the order, or write to whoever runs the shop's servers.
+	InventoryDriftKindDoubled InventoryDriftKind = "DOUBLED"
+)
+
+var AllInventoryDriftKind = []InventoryDriftKind{
+	InventoryDriftKindReserved,
+	InventoryDriftKindAvailable,
+	InventoryDriftKindReservation,
+	InventoryDriftKindOrphaned,
+	InventoryDriftKindOversold,
+	InventoryDriftKindDoubled,
+}
+
+func (e InventoryDriftKind) IsValid() bool {
+	switch e {
+	case InventoryDriftKindReserved, InventoryDriftKindAvailable, InventoryDriftKindReservation, InventoryDriftKindOrphaned, InventoryDriftKindOversold, InventoryDriftKindDoubled:
+		return true
+	}
+	return false
+}
+
+func (e InventoryDriftKind) String() string {
+	return string(e)
+}
+
+func (e *InventoryDriftKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = InventoryDriftKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid InventoryDriftKind", str)
+	}
+	return nil
+}
+
+func (e InventoryDriftKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *InventoryDriftKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e InventoryDriftKind) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

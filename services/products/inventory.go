@@ -146,7 +146,7 @@ type InventoryStore interface {
 	// It gives the pieces taken by product, none for what was taken before. It fails with
 	// INVALID_STATE when the order holds fewer.
 	Fulfill(ctx context.Context, f Fulfillment) (map[uuid.UUID]int, error)
-	// Holders gives at most limit orders that hold pieces and whose ids come after one, by id.
+	// Holders gives at most limit orders that hold pieces for good and whose ids come after one, by id.
 	Holders(ctx context.Context, after uuid.UUID, limit int) ([]uuid.UUID, error)
 	// SetOnHand changes stock by compare-and-swap and writes the history. It fails with CONFLICT at
 	// expectedOnHand (Data onHand) and OUT_OF_RANGE at onHand when more is reserved. Again with the
@@ -167,9 +167,14 @@ type InventoryStore interface {
 	Flipped(ctx context.Context, limit int) ([]Stock, error)
 	// Settle takes the marks Flipped away, unless they were set anew.
 	Settle(ctx context.Context, list []Stock) error
-	// CheckStock gives what is wrong with any variant's stock: OnHand >= Reserved >= 0, and Reserved is
-	// the sum of what orders hold. It reads everything: for tests and maintenance.
-	CheckStock(ctx context.Context) ([]string, error)
+	// Audit adds to audit the sums of all stock, and what is wrong with any variant's: OnHand >= Reserved
+	// >= 0, and Reserved is the sum of what reservations hold. It reads everything.
+	Audit(ctx context.Context, audit *Audit) error
+	// Repair sets the figures that follow from reservations to what follows, in each stock that contradicts
+	// itself, and gives the stock that it changed.
+	Repair(ctx context.Context) ([]Stock, error)
+	// Holding gives those of the orders that hold pieces for good.
+	Holding(ctx context.Context, orderIDs []uuid.UUID) ([]uuid.UUID, error)
 }
 
 // Locations gives where stock is kept, by code. It needs inventory:read.
@@ -270,11 +275,6 @@ func (s *Service) Fulfill(ctx context.Context, orderID, fulfillmentID uuid.UUID,
 		return err
 	}
 	return s.catalog.AddSold(ctx, sold)
-}
-
-// CheckStock gives what is wrong with any variant's stock; nothing when all is well.
-func (s *Service) CheckStock(ctx context.Context) ([]string, error) {
-	return s.inventory.CheckStock(ctx)
 }
 
 // mergeLines adds the lines of one variant up, in the order of ids, so that any two orders write in one order.

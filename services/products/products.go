@@ -160,6 +160,7 @@ type Deps struct {
 	Signals   Signals
 	Purchases Purchases
 	Authors   Authors
+	Orders    StockOrders      // nil where no order is known
 	Currency  money.Currency   // of all prices
 	Clock     func() time.Time // default time.Now
 	Log       *slog.Logger     // default slog.Default
@@ -173,6 +174,7 @@ type Service struct {
 	signals   Signals
 	purchases Purchases
 	authors   Authors
+	orders    StockOrders
 	currency  money.Currency
 	clock     func() time.Time
 	log       *slog.Logger
@@ -182,7 +184,7 @@ type Service struct {
 func New(d Deps) *Service {
 	s := &Service{
 		catalog: d.Catalog, inventory: d.Inventory, reviews: d.Reviews, signals: d.Signals,
-		purchases: d.Purchases, authors: d.Authors, currency: d.Currency, clock: d.Clock, log: d.Log,
+		purchases: d.Purchases, authors: d.Authors, orders: d.Orders, currency: d.Currency, clock: d.Clock, log: d.Log,
 	}
 	if s.clock == nil {
 		s.clock = time.Now

@@ -101,6 +101,14 @@ func TestOtherPlans(t *testing.T) {
 
 func openSeeded(t *testing.T) *Store {
 	t.Helper()
+	s := openEmpty(t)
+	storetest.Stock(t, s, 300)
+	return s
+}
+
+// openEmpty gives the store of a fresh database.
+func openEmpty(t *testing.T) *Store {
+	t.Helper()
 	db, disconnect, err := platform.Open(t.Context(), platform.Config{URL: stacktest.MongoDB(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +118,6 @@ func openSeeded(t *testing.T) *Store {
 	if err := s.EnsureIndexes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	storetest.Stock(t, s, 300)
 	return s
 }
 

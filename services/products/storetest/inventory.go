@@ -116,9 +116,9 @@ func (s *shelf) must(err error) {
 
 func (s *shelf) check() {
 	s.t.Helper()
-	wrong, err := s.CheckStock(s.ctx)
-	if err != nil || len(wrong) > 0 {
-		s.t.Errorf("stock is wrong: %v, %v", wrong, err)
+	var audit products.Audit
+	if err := s.Audit(s.ctx, &audit); err != nil || audit.Count > 0 {
+		s.t.Errorf("stock is wrong: %v, %v", audit.Drifts, err)
 	}
 }
 
