@@ -31,9 +31,14 @@ func InTx(ctx context.Context, db Beginner, fn func(tx pgx.Tx) error) error {
 
 // InTxWith is InTx with the isolation level and access mode of opts.
 func InTxWith(ctx context.Context, db Beginner, opts pgx.TxOptions, fn func(tx pgx.Tx) error) error {
+	return retry(ctx, func() error { return pgx.BeginTxFunc(ctx, db, opts, fn) })
+}
+
+// retry runs a transaction until it does not fail for another one's sake.
+func retry(ctx context.Context, run func() error) error {
 	wait := txFirstWait
 	for attempt := 1; ; attempt++ {
-		err := pgx.BeginTxFunc(ctx, db, opts, fn)
+		err := run()
 		if err == nil || attempt == txAttempts || !IsRetryable(err) {
 			return err
 		}
