@@ -290,7 +290,7 @@ func (l *loader) reserve(ctx context.Context, o *Order) error {
 	if len(o.Reserve) == 0 {
 		return nil
 	}
-	if _, err := l.Inventory.Reserve(ctx, o.Order.ID, o.Reserve, o.Order.PlacedAt); err != nil {
+	if _, err := l.Inventory.Reserve(ctx, o.Order.ID, uuid.Nil, o.Reserve, o.Order.PlacedAt); err != nil {
 		return err
 	}
 	if o.Ship == nil {

@@ -42,7 +42,7 @@ type Stock struct {
 type Level struct {
 	LocationID uuid.UUID
 	OnHand     int // on the shelf
-	Reserved   int // promised to orders
+	Reserved   int // promised to orders and carts
 }
 
 // Available gives the pieces that can be sold.
@@ -134,11 +134,13 @@ type InventoryStore interface {
 	Locations(ctx context.Context) ([]Location, error)
 	// Stock gives stock by variant, in one command. A variant that never had any is left out.
 	Stock(ctx context.Context, variantIDs []uuid.UUID) (map[uuid.UUID]Stock, error)
+	HoldStore
 	// Reserve promises pieces to an order, all or none; again under the same order it does nothing.
-	// Each variant stands in one line. It gives the stock that it changed, also of lines that it undid.
+	// Each variant stands in one line. What the order's cart holds of them is taken over; cartID may be zero.
+	// It gives the stock that it changed, also of lines that it undid.
 	// It fails with one INSUFFICIENT_STOCK for each line that cannot be had, and with INVALID_STATE
 	// when the order was released.
-	Reserve(ctx context.Context, orderID uuid.UUID, lines []StockLine, at time.Time) ([]Stock, error)
+	Reserve(ctx context.Context, orderID, cartID uuid.UUID, lines []StockLine, at time.Time) ([]Stock, error)
 	// Release gives back what the order holds and keeps it from reserving anew. It gives the stock
 	// that it changed.
 	Release(ctx context.Context, orderID uuid.UUID, at time.Time) ([]Stock, error)
@@ -243,11 +245,16 @@ func (s *Service) Histories(ctx context.Context, asked []Nested) (map[Nested]pag
 // add up. It fails with one INSUFFICIENT_STOCK for each variant that cannot be had, and with
 // INVALID_STATE when the order was released before.
 func (s *Service) Reserve(ctx context.Context, orderID uuid.UUID, lines []StockLine) error {
+	return s.ReserveFromCart(ctx, orderID, uuid.Nil, lines)
+}
+
+// ReserveFromCart is Reserve for an order that takes over what its cart holds.
+func (s *Service) ReserveFromCart(ctx context.Context, orderID, cartID uuid.UUID, lines []StockLine) error {
 	merged, err := mergeLines(lines)
 	if err != nil {
 		return err
 	}
-	changed, err := s.inventory.Reserve(ctx, orderID, merged, s.now())
+	changed, err := s.inventory.Reserve(ctx, orderID, cartID, merged, s.now())
 	if failed := s.announce(ctx, changed); failed != nil {
 		return failed
 	}

@@ -58,6 +58,8 @@ type reservationDoc struct {
 	Allocations  []allocationDoc `bson:"allocations"`
 	Fulfillments []uuid.UUID     `bson:"fulfillments"`
 	At           time.Time       `bson:"at"`
+	Expires      *time.Time      `bson:"expires,omitempty"` // when it ends by itself; nil for an order's
+	Cart         bool            `bson:"cart,omitempty"`    // the holder, orderId, is a cart
 }
 
 type allocationDoc struct {
@@ -96,6 +98,7 @@ func (s *Store) ensureInventoryIndexes(ctx context.Context) error {
 			{Keys: keys("productId"), Options: options.Index().SetName("product")},
 			{Keys: keys("reservations.orderId"), Options: options.Index().SetName("order")},
 			{Keys: keys("flipped"), Options: exists("flipped")},
+			{Keys: keys("reservations.expires"), Options: exists("reservations.expires")},
 			{Keys: keys("pending._id"), Options: exists("pending._id")},
 		},
 		adjustmentsName: {{Keys: keys("variantId", "_id"), Options: options.Index().SetName("variant")}},
@@ -169,7 +172,7 @@ func (s *Store) writeStock(ctx context.Context, models []mongo.WriteModel) error
 // summed ends a pipeline that changed levels: it sums them up, and marks the document when it went
 // from or to nothing. The mark is new each time.
 func summed() bson.D {
-	after := bson.M{"$sum": bson.M{"$map": bson.M{"input": "$levels", "in": bson.M{"$subtract": bson.A{"$$this.onHand", "$$this.reserved"}}}}}
+	after := summedAvailable()
 	flipped := bson.M{"$ne": bson.A{
 		bson.M{"$gt": bson.A{bson.M{"$ifNull": bson.A{"$available", 0}}, 0}},
 		bson.M{"$gt": bson.A{after, 0}},
@@ -178,6 +181,11 @@ func summed() bson.D {
 		"available": after,
 		"flipped":   bson.M{"$cond": bson.A{flipped, uuid.New(), "$flipped"}},
 	}}}
+}
+
+// summedAvailable is the expression of what can be sold at all levels.
+func summedAvailable() bson.M {
+	return bson.M{"$sum": bson.M{"$map": bson.M{"input": "$levels", "in": bson.M{"$subtract": bson.A{"$$this.onHand", "$$this.reserved"}}}}}
 }
 
 // taking is the expression that walks over places and takes pieces from each until quantity are taken.

@@ -64,10 +64,10 @@ func (d *stockDoc) drifts() []products.Drift {
 			sum += a.Quantity
 		}
 		if sum != r.Held {
-			wrong = append(wrong, products.Drift{Kind: products.DriftReservation, VariantID: d.ID, HolderID: r.OrderID, Noted: r.Held, Actual: sum})
+			wrong = append(wrong, products.Drift{Kind: products.DriftReservation, VariantID: d.ID, HolderID: r.OrderID, Cart: r.Cart, Noted: r.Held, Actual: sum})
 		}
 		if seen[r.OrderID] {
-			wrong = append(wrong, products.Drift{Kind: products.DriftDoubled, VariantID: d.ID, HolderID: r.OrderID, Noted: sum})
+			wrong = append(wrong, products.Drift{Kind: products.DriftDoubled, VariantID: d.ID, HolderID: r.OrderID, Cart: r.Cart, Noted: sum})
 		}
 		seen[r.OrderID] = true
 	}

@@ -50,7 +50,7 @@ func TestAuditAndRepair(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := s.Reserve(t.Context(), order, []products.StockLine{{VariantID: variant, Quantity: 7}}, now); err != nil {
+			if _, err := s.Reserve(t.Context(), order, uuid.Nil, []products.StockLine{{VariantID: variant, Quantity: 7}}, now); err != nil {
 				t.Fatal(err)
 			}
 			audit := func() (products.Audit, []products.DriftKind) {

@@ -18,28 +18,30 @@ import (
 
 // Reserve promises pieces to an order. Each line is one conditional update, all in one command; a
 // second command reads what came of them. A line that another call for the same order wrote is taken
-// over, so that only the last call can undo it.
-func (s *Store) Reserve(ctx context.Context, orderID uuid.UUID, lines []products.StockLine, at time.Time) ([]products.Stock, error) {
+// over, so that only the last call can undo it. What the order's cart holds of a variant is given back in
+// the same update.
+func (s *Store) Reserve(ctx context.Context, orderID, cartID uuid.UUID, lines []products.StockLine, at time.Time) ([]products.Stock, error) {
 	ids := make([]uuid.UUID, len(lines))
 	for i, l := range lines {
 		ids[i] = l.VariantID
 	}
+	var freed []products.Stock
 	for range reserveRetries {
 		attempt := uuid.New()
 		var models []mongo.WriteModel
 		for _, l := range lines {
 			models = append(models,
-				mongo.NewUpdateOneModel().SetFilter(bson.M{"_id": l.VariantID, "available": bson.M{"$gte": l.Quantity}, "reservations.orderId": bson.M{"$ne": orderID}}).
-					SetUpdate(reserving(orderID, attempt, l.Quantity, at)),
+				mongo.NewUpdateOneModel().SetFilter(bson.M{"_id": l.VariantID, "reservations.orderId": bson.M{"$ne": orderID}, "$expr": bson.M{"$gte": bson.A{freeWithout(cartID), l.Quantity}}}).
+					SetUpdate(append(givingBack(cartID), reserving(orderID, attempt, l.Quantity, at)...)),
 				mongo.NewUpdateOneModel().SetFilter(bson.M{"_id": l.VariantID, "reservations": bson.M{"$elemMatch": bson.M{"orderId": orderID, "attempt": bson.M{"$ne": attempt}}}}).
 					SetUpdate(bson.M{"$set": bson.M{"reservations.$.attempt": attempt}}))
 		}
 		if err := s.writeStock(ctx, models); err != nil {
-			return nil, err
+			return freed, err
 		}
 		docs, released, err := s.reserved(ctx, orderID, ids)
 		if err != nil {
-			return nil, err
+			return freed, err
 		}
 		missing, again := missingLines(orderID, lines, docs)
 		switch {
@@ -48,21 +50,28 @@ func (s *Store) Reserve(ctx context.Context, orderID uuid.UUID, lines []products
 		case again:
 			continue
 		case missing == nil:
-			return changedStock(docs, orderID, attempt), nil
+			return append(freed, changedStock(docs, orderID, attempt)...), nil
 		default:
+			more, failed := s.expire(ctx, bson.M{"_id": in(ids)}, at, len(ids))
+			if freed = append(freed, more...); failed != nil {
+				return freed, failed
+			}
+			if len(more) > 0 {
+				continue
+			}
 			err = missing
 		}
 		undone, failed := s.giveBack(ctx, bson.M{"_id": in(ids), "reservations": bson.M{"$elemMatch": bson.M{"orderId": orderID, "attempt": attempt}}}, orderID)
 		if failed != nil {
-			return nil, failed
+			return freed, failed
 		}
-		return undone, err
+		return append(freed, undone...), err
 	}
-	return nil, errors.New("mongodb: stock changes too fast to be reserved")
+	return freed, errors.New("mongodb: stock changes too fast to be reserved")
 }
 
 // reserving allocates pieces over the levels, in their order.
-func reserving(orderID, attempt uuid.UUID, quantity int, at time.Time) mongo.Pipeline {
+func reserving(orderID, attempt uuid.UUID, quantity any, at time.Time) mongo.Pipeline {
 	plan := taking("$levels", quantity, bson.M{"$subtract": bson.A{"$$this.onHand", "$$this.reserved"}}, bson.M{
 		"levels": bson.A{bson.M{"$mergeObjects": bson.A{"$$this", bson.M{"reserved": bson.M{"$add": bson.A{"$$this.reserved", "$$take"}}}}}},
 		"allocations": bson.M{"$cond": bson.A{bson.M{"$gt": bson.A{"$$take", 0}},
@@ -122,8 +131,7 @@ func missingLines(orderID uuid.UUID, lines []products.StockLine, docs map[uuid.U
 		if available >= l.Quantity {
 			return nil, true
 		}
-		faults.Merge(errs.Newf(products.InsufficientStock, "Only %d pieces are available.", available).
-			With("variantId", l.VariantID).With("available", available))
+		faults.Merge(products.Short(l.VariantID, available))
 	}
 	return faults.Err(), false
 }
@@ -160,21 +168,7 @@ func (s *Store) giveBack(ctx context.Context, filter bson.M, orderID uuid.UUID) 
 	for i, d := range before {
 		ids[i] = d.ID
 	}
-	back := bson.M{"$sum": bson.M{"$map": bson.M{
-		"input": bson.M{"$filter": bson.M{"input": bson.M{"$ifNull": bson.A{"$mine.allocations", bson.A{}}}, "as": "a", "cond": bson.M{"$eq": bson.A{"$$a.locationId", "$$level.locationId"}}}},
-		"as":    "a", "in": "$$a.quantity",
-	}}}
-	_, err = s.inventory().UpdateMany(ctx, filter, mongo.Pipeline{
-		{{Key: "$set", Value: bson.M{"mine": reservationOf(orderID)}}},
-		{{Key: "$set", Value: bson.M{
-			"levels": bson.M{"$map": bson.M{"input": "$levels", "as": "level", "in": bson.M{"$mergeObjects": bson.A{
-				"$$level", bson.M{"reserved": bson.M{"$subtract": bson.A{"$$level.reserved", back}}},
-			}}}},
-			"reservations": others(orderID),
-		}}},
-		summed(),
-		{{Key: "$unset", Value: "mine"}},
-	})
+	_, err = s.inventory().UpdateMany(ctx, filter, append(givingBack(orderID), summed()))
 	if err != nil {
 		return nil, fmt.Errorf("mongodb: release stock: %w", err)
 	}

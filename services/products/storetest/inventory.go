@@ -41,6 +41,12 @@ func Inventory(t *testing.T, setup func(*testing.T) products.InventoryStore) {
 		"history in pages of many":        historyPages,
 		"availability flips are marked":   flips,
 		"random orders keep the sums":     randomOrders,
+		"carts hold as many as there are": holdsInPart,
+		"a checkout holds all or nothing": holdsWhole,
+		"an order takes its cart's hold":  takeOver,
+		"holds end":                       holdsEnd,
+		"carts and orders race":           holdRace,
+		"random histories keep the sums":  randomHistories,
 		"nothing asked is nothing":        nothingAsked,
 		"a reserve after all was shipped": reserveAfterFulfillment,
 	} {
@@ -103,7 +109,7 @@ func (s *shelf) want(id uuid.UUID, levels ...string) {
 }
 
 func (s *shelf) reserve(order uuid.UUID, lines ...products.StockLine) error {
-	_, err := s.Reserve(s.ctx, order, lines, start)
+	_, err := s.Reserve(s.ctx, order, uuid.Nil, lines, start)
 	return err
 }
 
