@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -111,7 +110,7 @@ type place struct {
 
 // enter counts a connection in. It fails with errClosing or errTooManyStreams.
 func (s *streams) enter(address string) (*place, error) {
-	address = network(address)
+	address = bucketAddress(address)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -165,16 +164,6 @@ func (p *place) leave() {
 	if s.open--; s.closed && s.open == 0 {
 		close(s.empty)
 	}
-}
-
-// network is what counts as one address: of IPv6 the /64 that a customer is given.
-func network(address string) string {
-	addr, err := netip.ParseAddr(address)
-	if err != nil || !addr.Is6() {
-		return address
-	}
-	prefix, _ := addr.Prefix(64) // 64 bits are in range
-	return prefix.String()
 }
 
 // closing tells whether the edge takes no more requests.
