@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/techmart/techmart/platform/telemetry"
 )
 
 const (
@@ -68,7 +70,7 @@ func untilNone(f func(context.Context) (int, error)) func(context.Context) error
 // keep does a chore at once and then each time its interval has passed, until ctx ends. A run has until the next one, and
 // not longer than longestChore. A failure is logged, and tried again the next time.
 func (a *App) keep(ctx context.Context, c chore) error {
-	ctx = asProgram(ctx)
+	ctx = telemetry.WithPart(asProgram(ctx), telemetry.PartUpkeep)
 	ticker := time.NewTicker(c.every)
 	defer ticker.Stop()
 	for {

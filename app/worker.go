@@ -9,6 +9,7 @@ import (
 
 	"github.com/techmart/techmart/platform/outbox"
 	"github.com/techmart/techmart/platform/rabbitmq"
+	"github.com/techmart/techmart/platform/telemetry"
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/money"
 	notificationsrabbitmq "github.com/techmart/techmart/services/notifications/rabbitmq"
@@ -42,17 +43,17 @@ func (a *App) work(ctx context.Context) error {
 	ctx = asProgram(ctx)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, domain := range []string{"users", "orders", "payments"} {
-		group.Go(func() error { return a.relay(domain, a.publish).Run(ctx) })
+		group.Go(func() error { return a.relay(domain, a.publish).Run(telemetry.WithPart(ctx, telemetry.PartOutbox)) })
 	}
 	group.Go(func() error {
-		return a.relay("notifications", notificationsrabbitmq.Publish(a.broker)).Run(ctx)
+		return a.relay("notifications", notificationsrabbitmq.Publish(a.broker)).Run(telemetry.WithPart(ctx, telemetry.PartNotifications))
 	})
 	group.Go(func() error {
 		w := &notificationsrabbitmq.Worker{
 			Broker: a.broker, Service: a.Services.Notifications, RetryDelays: queues[0].RetryDelays,
 			Events: a.config.EventWorkers, Emails: a.config.EmailWorkers, Log: a.log,
 		}
-		return w.Run(ctx)
+		return w.Run(telemetry.WithPart(ctx, telemetry.PartNotifications))
 	})
 	group.Go(func() error { return a.broker.Consume(ctx, refundsQueue, a.config.EventWorkers, a.refunded) })
 	group.Go(func() error { return a.settle(ctx) })
@@ -71,7 +72,7 @@ func (a *App) settle(ctx context.Context) error {
 		return err
 	}
 	// Its own context: the end of ctx must not cut jobs off.
-	if err := w.Start(context.WithoutCancel(ctx)); err != nil {
+	if err := w.Start(telemetry.WithPart(context.WithoutCancel(ctx), telemetry.PartJobs)); err != nil {
 		return err
 	}
 	<-ctx.Done()

@@ -10,7 +10,7 @@ import (
 )
 
 // tracer counts and times round trips: a query, a whole batch and a COPY are
-// one each. The statements inside a batch are not counted by themselves.
+// one each. It counts statements and commits, too: those inside of a batch, each.
 type tracer struct{ metrics *telemetry.Metrics }
 
 var (
@@ -33,7 +33,28 @@ func (t *tracer) end(ctx context.Context, operation string, err error) {
 	t.metrics.Observe(ctx, telemetry.Postgres, operation, took, err)
 }
 
-func (t *tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+// count counts what a round trip carries: its statements, and the transaction that it ends. A statement or batch
+// outside of a transaction is one by itself.
+func (t *tracer) count(ctx context.Context, conn *pgx.Conn, sql ...string) {
+	statements, commits := 0, 0
+	if conn.PgConn().TxStatus() == 'I' && len(sql) > 0 && sql[0] != "begin" {
+		commits++
+	}
+	for _, s := range sql {
+		switch s {
+		case "begin", "rollback":
+		case "commit":
+			commits++
+		default:
+			statements++
+		}
+	}
+	t.metrics.Worked(ctx, telemetry.Statements, statements)
+	t.metrics.Worked(ctx, telemetry.Commits, commits)
+}
+
+func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	t.count(ctx, conn, data.SQL)
 	return start(ctx)
 }
 
@@ -41,7 +62,12 @@ func (t *tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQ
 	t.end(ctx, "query", data.Err)
 }
 
-func (t *tracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+func (t *tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	sql := make([]string, len(data.Batch.QueuedQueries))
+	for i, q := range data.Batch.QueuedQueries {
+		sql[i] = q.SQL
+	}
+	t.count(ctx, conn, sql...)
 	return start(ctx)
 }
 

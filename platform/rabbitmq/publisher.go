@@ -206,6 +206,7 @@ func (b *amqpBroker) send(ctx context.Context, parcels []parcel) []error {
 		}
 	}
 	b.opts.Metrics.Observe(ctx, telemetry.RabbitMQ, "publish", time.Since(began), firstError(errs))
+	b.opts.Metrics.Worked(ctx, telemetry.Messages, len(parcels))
 	return errs
 }
 

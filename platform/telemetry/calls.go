@@ -95,3 +95,28 @@ func counted(ctx context.Context, b Backend) Backend {
 	}
 	return b
 }
+
+// The parts of the program whose work is counted apart. What belongs to none is that of a request.
+const (
+	PartRequests      = "requests"
+	PartJobs          = "jobs"          // taking jobs in and giving them out
+	PartSaga          = "saga"          // what drives orders
+	PartOutbox        = "outbox"        // relaying events
+	PartNotifications = "notifications" // taking events in, and sending
+	PartUpkeep        = "upkeep"        // what is done from time to time
+)
+
+type partKey struct{}
+
+// WithPart returns a context whose work counts as that of a part of the program. part must come from a small
+// fixed set, as it becomes a label.
+func WithPart(ctx context.Context, part string) context.Context {
+	return context.WithValue(ctx, partKey{}, part)
+}
+
+func part(ctx context.Context) string {
+	if p, ok := ctx.Value(partKey{}).(string); ok {
+		return p
+	}
+	return PartRequests
+}

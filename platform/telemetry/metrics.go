@@ -23,6 +23,9 @@ func NewRegistry() *prometheus.Registry {
 //
 //	backend_calls_total{backend,operation,outcome}      counter
 //	backend_call_duration_seconds{backend,operation}    histogram, seconds
+//	work_total{part,kind}                               counter: what each part of the program asks of the
+//	                                                    servers, in round trips (by backend), statements,
+//	                                                    commits and messages
 //
 // A nil *Metrics records nothing process-wide; the per-request Calls of the
 // context are counted all the same.
@@ -33,6 +36,7 @@ type Metrics struct {
 
 	calls    *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	work     *prometheus.CounterVec
 }
 
 // NewMetrics creates the backend metrics and registers them with reg. It
@@ -49,7 +53,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
 		}, []string{"backend", "operation"}),
 	}
-	reg.MustRegister(m.calls, m.duration)
+	m.work = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "work_total",
+		Help: "What each part of the program asks of the servers: round trips by backend, SQL statements and commits, messages published.",
+	}, []string{"part", "kind"})
+	reg.MustRegister(m.calls, m.duration, m.work)
 	return m
 }
 
@@ -67,7 +75,23 @@ func (m *Metrics) Observe(ctx context.Context, b Backend, operation string, took
 	}
 	m.calls.WithLabelValues(string(b), operation, outcome).Inc()
 	m.duration.WithLabelValues(string(b), operation).Observe(took.Seconds())
+	m.Worked(ctx, string(counted(ctx, b)), 1)
 	if m.Called != nil {
 		m.Called(b, operation)
+	}
+}
+
+// Kinds of work beside the round trips to each backend.
+const (
+	Statements = "statements" // of SQL, also those inside of a batch
+	Commits    = "commits"    // of transactions, also those of one statement and those that only read
+	Messages   = "messages"   // published
+)
+
+// Worked counts n pieces of work of a kind for the part of the program that ctx belongs to. kind must come
+// from a small fixed set, as it becomes a label.
+func (m *Metrics) Worked(ctx context.Context, kind string, n int) {
+	if m != nil {
+		m.work.WithLabelValues(part(ctx), kind).Add(float64(n))
 	}
 }

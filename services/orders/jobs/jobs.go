@@ -20,6 +20,7 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 	"github.com/riverqueue/river/rivertype"
 
+	"github.com/techmart/techmart/platform/telemetry"
 	"github.com/techmart/techmart/services/orders"
 )
 
@@ -111,6 +112,7 @@ func (c *Client) EnqueueTx(ctx context.Context, tx pgx.Tx, jobs []orders.Job) er
 			return fmt.Errorf("jobs: unknown kind %q", j.Kind)
 		}
 	}
+	ctx = telemetry.WithPart(ctx, telemetry.PartJobs)
 	if _, err := c.river.InsertManyTx(ctx, tx, params); err != nil {
 		return fmt.Errorf("jobs: enqueue: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
+	"github.com/techmart/techmart/platform/telemetry"
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/orders"
 	"github.com/techmart/techmart/services/viewer"
@@ -22,7 +23,7 @@ type settler struct {
 
 // Work implements river.Worker. The last attempt gives a step up that still fails, and undoes the others.
 func (w *settler) Work(ctx context.Context, job *river.Job[settleArgs]) error {
-	ctx = viewer.NewContext(ctx, viewer.System)
+	ctx = telemetry.WithPart(viewer.NewContext(ctx, viewer.System), telemetry.PartSaga)
 	return verdict(w.service.Settle(ctx, job.Args.OrderID, job.Attempt >= job.MaxAttempts))
 }
 
@@ -34,7 +35,7 @@ type shipper struct {
 
 // Work implements river.Worker.
 func (w *shipper) Work(ctx context.Context, job *river.Job[shipArgs]) error {
-	ctx = viewer.NewContext(ctx, viewer.System)
+	ctx = telemetry.WithPart(viewer.NewContext(ctx, viewer.System), telemetry.PartSaga)
 	return verdict(w.service.SettleParcel(ctx, job.Args.OrderID, job.Args.FulfillmentID))
 }
 
@@ -64,6 +65,7 @@ type sweeper struct {
 
 // Work implements river.Worker.
 func (w *sweeper) Work(ctx context.Context, _ *river.Job[sweepArgs]) error {
+	ctx = telemetry.WithPart(ctx, telemetry.PartUpkeep)
 	_, err := w.service.Sweep(viewer.NewContext(ctx, viewer.System), w.idle)
 	return err
 }
@@ -81,6 +83,7 @@ type purger struct {
 
 // Work implements river.Worker.
 func (w *purger) Work(ctx context.Context, _ *river.Job[purgeArgs]) error {
+	ctx = telemetry.WithPart(ctx, telemetry.PartUpkeep)
 	_, err := w.service.Purge(viewer.NewContext(ctx, viewer.System))
 	return err
 }
