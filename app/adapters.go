@@ -79,7 +79,12 @@ func (a orderCarts) Checkout(ctx context.Context, userID uuid.UUID) (orders.Cart
 	if err != nil {
 		return orders.Cart{}, err
 	}
-	out := orders.Cart{ID: cart.ID, Lines: make([]orders.CartLine, len(cart.Lines))}
+	out := orders.Cart{ID: cart.ID, Promotions: cart.Promotions, Method: cart.Method, Lines: make([]orders.CartLine, len(cart.Lines))}
+	for i, code := range cart.Codes {
+		if code.Unusable() {
+			out.Unusable = append(out.Unusable, orders.Unusable{Position: i, Code: code.Code})
+		}
+	}
 	for i, l := range cart.Lines {
 		out.Lines[i] = orders.CartLine{
 			VariantID: l.VariantID, ProductID: l.ProductID, SKU: l.SKU, Title: l.ProductTitle, VariantTitle: l.VariantTitle,

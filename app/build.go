@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/techmart/techmart/dataloaders"
@@ -29,6 +28,8 @@ import (
 	paymentspostgres "github.com/techmart/techmart/services/payments/postgres"
 	"github.com/techmart/techmart/services/products"
 	productsmongodb "github.com/techmart/techmart/services/products/mongodb"
+	"github.com/techmart/techmart/services/promotions"
+	promotionspostgres "github.com/techmart/techmart/services/promotions/postgres"
 	"github.com/techmart/techmart/services/users"
 )
 
@@ -41,6 +42,7 @@ type Services struct {
 	Payments      *payments.Service
 	Notifications *notifications.Service
 	Clients       *clients.Service
+	Promotions    *promotions.Service
 }
 
 // stores are what commands need of the domains beside their services.
@@ -64,14 +66,17 @@ func (a *App) build(o Options) error {
 		Catalog: a.stores.catalogue, Inventory: a.stores.catalogue, Reviews: a.stores.catalogue,
 		Signals: a.hub, Purchases: purchases{s}, Authors: authors{s}, Orders: stockOrders{s}, Currency: currency, Clock: o.Clock, Log: a.log,
 	})
-	s.Carts = carts.New(carts.Deps{
-		Store: cartspostgres.New(a.pool("carts")), Catalog: catalog{s}, Currency: currency, Clock: o.Clock, Log: a.log,
-	})
-	if err := a.buildPayments(o); err != nil {
-		return err
-	}
 	terms, err := c.terms()
 	if err != nil {
+		return err
+	}
+	s.Promotions = promotions.New(promotions.Deps{
+		Store: promotionspostgres.New(a.pool("promotions")), Currency: currency, Clock: o.Clock, Log: a.log,
+	})
+	s.Carts = carts.New(carts.Deps{
+		Store: cartspostgres.New(a.pool("carts")), Catalog: catalog{s}, Promotions: s.Promotions, Terms: terms.Terms(), Clock: o.Clock, Log: a.log,
+	})
+	if err := a.buildPayments(o); err != nil {
 		return err
 	}
 	queue, err := jobs.NewClient(a.pool("orders"), a.log)
@@ -80,7 +85,7 @@ func (a *App) build(o Options) error {
 	}
 	a.stores.orders = orderspostgres.New(a.pool("orders"), queue)
 	s.Orders, err = orders.New(orders.Deps{
-		Store: a.stores.orders, Carts: orderCarts{s}, Inventory: orderInventory{s},
+		Store: a.stores.orders, Carts: orderCarts{s}, Promotions: s.Promotions, Inventory: orderInventory{s},
 		Payments: s.Payments.ForOrders(), Customers: orderCustomers{s}, Signals: a.hub, Config: terms, Clock: o.Clock, Log: a.log,
 	})
 	if err != nil {
@@ -119,25 +124,11 @@ func (a *App) buildNotifications(o Options) error {
 	return err
 }
 
-// terms are the shop's terms of sale.
-func (c Config) terms() (orders.Config, error) {
-	currency := money.Currency(c.Currency)
-	fee, err := money.Parse(c.ShippingFee, currency)
-	if err != nil {
-		return orders.Config{}, fmt.Errorf("shipping fee: %w", err)
-	}
-	free, err := money.Parse(c.FreeShippingFrom, currency)
-	if err != nil {
-		return orders.Config{}, fmt.Errorf("free shipping: %w", err)
-	}
-	return orders.Config{Currency: currency, ShippingFee: fee, FreeShippingFrom: free, TaxRatePercent: c.TaxRatePercent, CaptureNow: c.CaptureNow}, nil
-}
-
 // newGateway puts the edge before the domains.
 func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 	c, s := a.config, a.Services
 	root := &resolvers.Resolver{
-		Users: s.Users, Products: s.Products, Carts: s.Carts, Orders: s.Orders, Payments: s.Payments, Notifications: s.Notifications,
+		Users: s.Users, Products: s.Products, Carts: s.Carts, Orders: s.Orders, Payments: s.Payments, Notifications: s.Notifications, Promotions: s.Promotions,
 		Cursors: page.NewCursors([]byte(c.CursorSecret)), Currency: money.Currency(c.Currency),
 	}
 	schema := generated.NewExecutableSchema(generated.Config{Resolvers: root, Directives: resolvers.Directives()})
@@ -201,6 +192,7 @@ func (a *App) loaders(ctx context.Context) context.Context {
 	s := a.Services
 	return dataloaders.NewContext(ctx, dataloaders.New(dataloaders.Services{
 		Users: s.Users, Products: s.Products, Carts: s.Carts, Orders: s.Orders, Payments: s.Payments, Notifications: s.Notifications,
+		Promotions: s.Promotions,
 	}))
 }
 

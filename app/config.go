@@ -34,6 +34,7 @@ type Config struct {
 	PaymentsPostgresURL      string `env:"PAYMENTS_POSTGRES_URL" secret:"true" doc:"PostgreSQL of the payments domain, where it is another one"`
 	NotificationsPostgresURL string `env:"NOTIFICATIONS_POSTGRES_URL" secret:"true" doc:"PostgreSQL of the notifications domain, where it is another one"`
 	ClientsPostgresURL       string `env:"CLIENTS_POSTGRES_URL" secret:"true" doc:"PostgreSQL of the clients domain, where it is another one"`
+	PromotionsPostgresURL    string `env:"PROMOTIONS_POSTGRES_URL" secret:"true" doc:"PostgreSQL of the promotions domain, where it is another one"`
 	PostgresMaxConns         int32  `env:"POSTGRES_MAX_CONNS" envDefault:"20" doc:"connections to each PostgreSQL"`
 	MongoURL                 string `env:"MONGODB_URL" secret:"true" doc:"MongoDB 7 or newer: mongodb://user:password@host:27017/database"`
 	MongoDatabase            string `env:"MONGODB_DATABASE" envDefault:"techmart" doc:"MongoDB database, where the URL names none"`
@@ -70,11 +71,13 @@ type Config struct {
 	AttemptMaxDelay        time.Duration `env:"ATTEMPT_MAX_DELAY" envDefault:"15m" doc:"delays double up to this"`
 	AttemptWindow          time.Duration `env:"ATTEMPT_WINDOW" envDefault:"1h" doc:"a count of attempts that was left alone for so long starts anew"`
 
-	Currency         string `env:"CURRENCY" envDefault:"EUR" doc:"currency of the shop"`
-	TaxRatePercent   int64  `env:"TAX_RATE_PERCENT" envDefault:"19" doc:"value added tax contained in prices"`
-	ShippingFee      string `env:"SHIPPING_FEE" envDefault:"4.90" doc:"what sending an order costs"`
-	FreeShippingFrom string `env:"FREE_SHIPPING_FROM" envDefault:"50.00" doc:"sum of an order from which sending costs nothing"`
-	CaptureNow       bool   `env:"CAPTURE_NOW" envDefault:"false" doc:"take the money at confirmation, not parcel by parcel"`
+	Currency         string   `env:"CURRENCY" envDefault:"EUR" doc:"currency of the shop"`
+	TaxRatePercent   int64    `env:"TAX_RATE_PERCENT" envDefault:"19" doc:"value added tax contained in prices"`
+	ShippingFee      string   `env:"SHIPPING_FEE" envDefault:"4.90" doc:"what sending an order costs"`
+	FreeShippingFrom string   `env:"FREE_SHIPPING_FROM" envDefault:"50.00" doc:"sum of an order from which sending costs nothing"`
+	TaxRates         []string `env:"TAX_RATES" envDefault:"AT=20,BE=21,BG=20,CY=19,CZ=21,DK=25,EE=24,ES=21,FI=25.5,FR=20,GR=24,HR=25,HU=27,IE=23,IT=22,LT=21,LU=17,LV=21,MT=18,NL=21,PL=23,PT=23,RO=21,SE=25,SI=22,SK=23" doc:"the same by the country that an order goes to, where it is another one, separated by commas: FR=20,FI=25.5"`
+	ShippingMethods  []string `env:"SHIPPING_METHODS" envDefault:"express:Express shipping:12.90" doc:"ways of sending beside the usual one, separated by commas, each code:title:fee:sum from which it is free:countries; the last two may be left out: express:Express:12.90:100.00:DE|AT"`
+	CaptureNow       bool     `env:"CAPTURE_NOW" envDefault:"false" doc:"take the money at confirmation, not parcel by parcel"`
 
 	InventoryRepair bool `env:"INVENTORY_REPAIR" envDefault:"true" doc:"the hourly check of the stock repairs what follows from the reservations; false to report only"`
 

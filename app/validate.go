@@ -58,6 +58,10 @@ func (c Config) Validate() error {
 		f.check(err == nil && m.Amount >= 0, name+" is an amount in the shop's currency, such as 4.90")
 	}
 	f.check(c.TaxRatePercent >= 0 && c.TaxRatePercent < 100, "TAX_RATE_PERCENT is from 0 to 99")
+	_, err = c.taxRates()
+	f.check(err == nil, "TAX_RATES are countries with percentages, such as FR=20,FI=25.5")
+	_, err = c.shippingMethods()
+	f.check(err == nil, "SHIPPING_METHODS are code:title:fee:free from:countries, such as express:Express:12.90:100.00:DE|AT, in the shop's currency")
 	for name, n := range map[string]int{
 		"STREAMS_PER_VIEWER": c.StreamsPerViewer, "STREAMS_PER_ADDRESS": c.StreamsPerAddress, "STREAMS_TOTAL": c.StreamsTotal, "STREAM_OPERATIONS": c.StreamOperations,
 		"MAX_COST": c.MaxCost, "MAX_DEPTH": c.MaxDepth, "MAX_ALIASES": c.MaxAliases, "MAX_ROOT_FIELDS": c.MaxRootFields,
@@ -137,6 +141,7 @@ func (c Config) postgresURL(domain string) string {
 	own := map[string]string{
 		"users": c.UsersPostgresURL, "carts": c.CartsPostgresURL, "orders": c.OrdersPostgresURL,
 		"payments": c.PaymentsPostgresURL, "notifications": c.NotificationsPostgresURL, "clients": c.ClientsPostgresURL,
+		"promotions": c.PromotionsPostgresURL,
 	}[domain]
 	if own != "" {
 		return own

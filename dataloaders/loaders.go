@@ -6,6 +6,7 @@ import (
 	"github.com/techmart/techmart/services/orders"
 	"github.com/techmart/techmart/services/payments"
 	"github.com/techmart/techmart/services/products"
+	"github.com/techmart/techmart/services/promotions"
 	"github.com/techmart/techmart/services/users"
 )
 
@@ -17,6 +18,7 @@ type Services struct {
 	Orders        *orders.Service
 	Payments      *payments.Service
 	Notifications *notifications.Service
+	Promotions    *promotions.Service
 }
 
 // Loaders are the loaders of one response, by domain.
@@ -29,6 +31,7 @@ type Loaders struct {
 	Orders        *Orders
 	Payments      *Payments
 	Notifications *Notifications
+	Promotions    *Promotions
 
 	waves waves // in which all of them look up
 }
@@ -44,5 +47,6 @@ func New(s Services) *Loaders {
 		Orders:        newOrders(s.Orders),
 		Payments:      newPayments(s.Payments),
 		Notifications: newNotifications(s.Notifications),
+		Promotions:    newPromotions(s.Promotions),
 	}
 }

@@ -26,7 +26,7 @@ func (q queryResolver) Cart(ctx context.Context, token *string) (*model.Cart, er
 	if err != nil {
 		return absent[model.Cart](nil, err)
 	}
-	return newCart(c), nil
+	return q.r.newCart(c), nil
 }
 
 // Cart answers User.cart.
@@ -35,7 +35,7 @@ func (u userResolver) Cart(ctx context.Context, user *model.User) (*model.Cart, 
 	if err != nil || !found {
 		return nil, err
 	}
-	return newCart(c), nil
+	return u.r.newCart(c), nil
 }
 
 // Variant answers CartLine.variant.
@@ -56,7 +56,7 @@ func (m mutationResolver) CartLinesAdd(ctx context.Context, input model.CartLine
 		in.Lines[i] = carts.LineInput{VariantID: variant, Quantity: l.Quantity}
 	}
 	in.Faults = faults.Err()
-	cart, wrong, err := changedCart(func() (*carts.Cart, error) { return m.r.Carts.Add(ctx, in) })
+	cart, wrong, err := m.changedCart(func() (*carts.Cart, error) { return m.r.Carts.Add(ctx, in) })
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (m mutationResolver) CartLinesUpdate(ctx context.Context, input model.CartL
 		in.Lines[i] = carts.LineUpdate{LineID: line, Quantity: l.Quantity}
 	}
 	in.Faults = faults.Err()
-	cart, wrong, err := changedCart(func() (*carts.Cart, error) { return m.r.Carts.Update(ctx, in) })
+	cart, wrong, err := m.changedCart(func() (*carts.Cart, error) { return m.r.Carts.Update(ctx, in) })
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (m mutationResolver) CartLinesRemove(ctx context.Context, input model.CartL
 		in.LineIDs[i] = line
 	}
 	in.Faults = faults.Err()
-	cart, wrong, err := changedCart(func() (*carts.Cart, error) { return m.r.Carts.Remove(ctx, in) })
+	cart, wrong, err := m.changedCart(func() (*carts.Cart, error) { return m.r.Carts.Remove(ctx, in) })
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (m mutationResolver) CartLinesRemove(ctx context.Context, input model.CartL
 
 // CartMerge answers Mutation.cartMerge.
 func (m mutationResolver) CartMerge(ctx context.Context, input model.CartMergeInput) (*model.CartMergePayload, error) {
-	cart, wrong, err := changedCart(func() (*carts.Cart, error) { return m.r.Carts.Merge(ctx, input.CartToken) })
+	cart, wrong, err := m.changedCart(func() (*carts.Cart, error) { return m.r.Carts.Merge(ctx, input.CartToken) })
 	if err != nil {
 		return nil, err
 	}
@@ -107,13 +107,13 @@ func (m mutationResolver) CartMerge(ctx context.Context, input model.CartMergeIn
 }
 
 // changedCart makes a change, and converts what came of it.
-func changedCart(change func() (*carts.Cart, error)) (*model.Cart, []model.UserError, error) {
+func (m mutationResolver) changedCart(change func() (*carts.Cart, error)) (*model.Cart, []model.UserError, error) {
 	cart, err := change()
 	wrong, err := userErrors(err)
 	if err != nil || cart == nil {
 		return nil, wrong, err
 	}
-	return newCart(cart), wrong, nil
+	return m.r.newCart(cart), wrong, nil
 }
 
 // cartNodes are the look-ups of this domain for node(id).
@@ -128,13 +128,13 @@ func (r *Resolver) cartNodes() map[string]nodeFunc {
 			if c.ID != id {
 				return nil, carts.NotFound()
 			}
-			return newCart(c), nil
+			return r.newCart(c), nil
 		},
 	}
 }
 
 // newCart gives the graph's form of a cart.
-func newCart(c *carts.Cart) *model.Cart {
+func (r *Resolver) newCart(c *carts.Cart) *model.Cart {
 	out := &model.Cart{
 		ID: model.ID(model.PrefixCart, c.ID), CartID: c.ID, Token: optional(c.Token), Subtotal: newMoney(c.Subtotal),
 		TotalQuantity: c.TotalQuantity, UpdatedAt: c.UpdatedAt, ExpiresAt: c.ExpiresAt,
@@ -157,5 +157,6 @@ func newCart(c *carts.Cart) *model.Cart {
 			out.Warnings[i].PreviousPrice = newMoney(w.PreviousPrice)
 		}
 	}
+	r.quoteCart(out, c)
 	return out
 }

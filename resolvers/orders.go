@@ -277,7 +277,7 @@ func newOrder(o *orders.Order) *model.Order {
 		next = append(next, model.OrderStatus(s))
 	}
 	a := o.Address
-	return &model.Order{
+	out := &model.Order{
 		ID: model.ID(model.PrefixOrder, o.ID), OrderID: o.ID, CustomerID: o.CustomerID, Number: o.Number,
 		Status: model.OrderStatus(o.Status), NextStatuses: next, Email: o.Email,
 		Subtotal: newMoney(o.Subtotal), ShippingTotal: newMoney(o.Shipping), TaxTotal: newMoney(o.Tax), Total: newMoney(o.Total),
@@ -287,13 +287,15 @@ func newOrder(o *orders.Order) *model.Order {
 		},
 		StatusReason: optional(o.StatusReason()), PlacedAt: o.PlacedAt, UpdatedAt: o.UpdatedAt, Version: o.Version,
 	}
+	priceOrder(out, o)
+	return out
 }
 
 func newOrderLine(l *orders.Line) *model.OrderLine {
 	return &model.OrderLine{
 		ID: model.ID(model.PrefixOrderLine, l.ID), ProductID: l.ProductID, VariantID: l.VariantID,
 		Title: l.Title, VariantTitle: l.VariantTitle, Sku: l.SKU, Quantity: l.Quantity, QuantityFulfilled: l.Fulfilled,
-		UnitPrice: newMoney(l.UnitPrice), Total: newMoney(l.Total),
+		UnitPrice: newMoney(l.UnitPrice), Total: newMoney(l.Total), DiscountTotal: newMoney(l.Discount), TaxTotal: newMoney(l.Tax),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/techmart/techmart/services/page"
 	"github.com/techmart/techmart/services/payments"
 	"github.com/techmart/techmart/services/products"
+	"github.com/techmart/techmart/services/promotions"
 	"github.com/techmart/techmart/services/users"
 )
 
@@ -24,6 +25,7 @@ type Resolver struct {
 	Orders        *orders.Service
 	Payments      *payments.Service
 	Notifications *notifications.Service
+	Promotions    *promotions.Service
 	Cursors       *page.Cursors
 	Currency      money.Currency // of the shop: filters by price are in it
 	Costs         QueryCosts

@@ -127,7 +127,7 @@ func (b *story) fill() {
 		b.products = append(b.products, n)
 	}
 	t := b.shop.terms.Totals(b.order.Lines)
-	o.Subtotal, o.Shipping, o.Tax, o.Total = t.Subtotal, t.Shipping, t.Tax, t.Total
+	o.Subtotal, o.Discount, o.Shipping, o.Tax, o.Total = t.Subtotal, t.Discount, t.Shipping, t.Tax, t.Total
 }
 
 // change begins a change of the order some time after the last one.

@@ -23,6 +23,7 @@ func NewExecutableSchema(cfg Config) graphql.ExecutableSchema {
 type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
+	Cart() CartResolver
 	CartLine() CartLineResolver
 	Category() CategoryResolver
 	InventoryAdjustment() InventoryAdjustmentResolver
@@ -37,6 +38,7 @@ type ResolverRoot interface {
 	Product() ProductResolver
 	ProductConnection() ProductConnectionResolver
 	ProductVariant() ProductVariantResolver
+	PromotionConnection() PromotionConnectionResolver
 	Query() QueryResolver
 	Review() ReviewResolver
 	ReviewConnection() ReviewConnectionResolver
@@ -80,22 +82,45 @@ type ComplexityRoot struct {
 	}
 
 	Cart struct {
-		ExpiresAt     func(childComplexity int) int
-		ID            func(childComplexity int) int
-		Lines         func(childComplexity int) int
-		Subtotal      func(childComplexity int) int
-		Token         func(childComplexity int) int
-		TotalQuantity func(childComplexity int) int
-		UpdatedAt     func(childComplexity int) int
-		Warnings      func(childComplexity int) int
+		DiscountCodes   func(childComplexity int) int
+		DiscountTotal   func(childComplexity int) int
+		Discounts       func(childComplexity int) int
+		ExpiresAt       func(childComplexity int) int
+		ID              func(childComplexity int) int
+		Lines           func(childComplexity int) int
+		ShippingCountry func(childComplexity int) int
+		ShippingMethod  func(childComplexity int) int
+		ShippingMethods func(childComplexity int, countryCode *string) int
+		ShippingTotal   func(childComplexity int) int
+		Subtotal        func(childComplexity int) int
+		TaxLines        func(childComplexity int) int
+		TaxTotal        func(childComplexity int) int
+		Token           func(childComplexity int) int
+		Total           func(childComplexity int) int
+		TotalQuantity   func(childComplexity int) int
+		UpdatedAt       func(childComplexity int) int
+		Warnings        func(childComplexity int) int
+	}
+
+	CartDiscountCode struct {
+		Applicable func(childComplexity int) int
+		Code       func(childComplexity int) int
+		Reason     func(childComplexity int) int
+	}
+
+	CartDiscountCodesUpdatePayload struct {
+		Cart       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	CartLine struct {
-		ID        func(childComplexity int) int
-		Quantity  func(childComplexity int) int
-		Total     func(childComplexity int) int
-		UnitPrice func(childComplexity int) int
-		Variant   func(childComplexity int) int
+		DiscountTotal func(childComplexity int) int
+		Discounts     func(childComplexity int) int
+		ID            func(childComplexity int) int
+		Quantity      func(childComplexity int) int
+		Total         func(childComplexity int) int
+		UnitPrice     func(childComplexity int) int
+		Variant       func(childComplexity int) int
 	}
 
 	CartLinesAddPayload struct {
@@ -114,6 +139,11 @@ type ComplexityRoot struct {
 	}
 
 	CartMergePayload struct {
+		Cart       func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	CartShippingMethodSelectPayload struct {
 		Cart       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
@@ -159,6 +189,13 @@ type ComplexityRoot struct {
 		CurrentVersion func(childComplexity int) int
 		Field          func(childComplexity int) int
 		Message        func(childComplexity int) int
+	}
+
+	Discount struct {
+		Amount func(childComplexity int) int
+		Code   func(childComplexity int) int
+		Kind   func(childComplexity int) int
+		Title  func(childComplexity int) int
 	}
 
 	FacetValue struct {
@@ -279,10 +316,12 @@ type ComplexityRoot struct {
 		AddressCreate                  func(childComplexity int, input model.AddressCreateInput) int
 		AddressDelete                  func(childComplexity int, input model.AddressDeleteInput) int
 		AddressUpdate                  func(childComplexity int, input model.AddressUpdateInput) int
+		CartDiscountCodesUpdate        func(childComplexity int, input model.CartDiscountCodesUpdateInput) int
 		CartLinesAdd                   func(childComplexity int, input model.CartLinesAddInput) int
 		CartLinesRemove                func(childComplexity int, input model.CartLinesRemoveInput) int
 		CartLinesUpdate                func(childComplexity int, input model.CartLinesUpdateInput) int
 		CartMerge                      func(childComplexity int, input model.CartMergeInput) int
+		CartShippingMethodSelect       func(childComplexity int, input model.CartShippingMethodSelectInput) int
 		CategoryCreate                 func(childComplexity int, input model.CategoryCreateInput) int
 		CategoryDelete                 func(childComplexity int, input model.CategoryDeleteInput) int
 		CategoryUpdate                 func(childComplexity int, input model.CategoryUpdateInput) int
@@ -299,6 +338,9 @@ type ComplexityRoot struct {
 		ProductArchive                 func(childComplexity int, input model.ProductArchiveInput) int
 		ProductCreate                  func(childComplexity int, input model.ProductCreateInput) int
 		ProductUpdate                  func(childComplexity int, input model.ProductUpdateInput) int
+		PromotionCreate                func(childComplexity int, input model.PromotionCreateInput) int
+		PromotionDelete                func(childComplexity int, input model.PromotionDeleteInput) int
+		PromotionUpdate                func(childComplexity int, input model.PromotionUpdateInput) int
 		ReviewCreate                   func(childComplexity int, input model.ReviewCreateInput) int
 		ReviewDelete                   func(childComplexity int, input model.ReviewDeleteInput) int
 		SecondFactorConfirm            func(childComplexity int, input model.SecondFactorConfirmInput) int
@@ -372,6 +414,8 @@ type ComplexityRoot struct {
 
 	Order struct {
 		Customer        func(childComplexity int) int
+		DiscountTotal   func(childComplexity int) int
+		Discounts       func(childComplexity int) int
 		Email           func(childComplexity int) int
 		Fulfillments    func(childComplexity int) int
 		ID              func(childComplexity int) int
@@ -381,10 +425,12 @@ type ComplexityRoot struct {
 		Payment         func(childComplexity int) int
 		PlacedAt        func(childComplexity int) int
 		ShippingAddress func(childComplexity int) int
+		ShippingMethod  func(childComplexity int) int
 		ShippingTotal   func(childComplexity int) int
 		Status          func(childComplexity int) int
 		StatusReason    func(childComplexity int) int
 		Subtotal        func(childComplexity int) int
+		TaxLines        func(childComplexity int) int
 		TaxTotal        func(childComplexity int) int
 		Timeline        func(childComplexity int, first *int, after *string) int
 		Total           func(childComplexity int) int
@@ -450,11 +496,13 @@ type ComplexityRoot struct {
 	}
 
 	OrderLine struct {
+		DiscountTotal     func(childComplexity int) int
 		ID                func(childComplexity int) int
 		Product           func(childComplexity int) int
 		Quantity          func(childComplexity int) int
 		QuantityFulfilled func(childComplexity int) int
 		Sku               func(childComplexity int) int
+		TaxTotal          func(childComplexity int) int
 		Title             func(childComplexity int) int
 		Total             func(childComplexity int) int
 		UnitPrice         func(childComplexity int) int
@@ -645,6 +693,53 @@ type ComplexityRoot struct {
 		WeightGrams       func(childComplexity int) int
 	}
 
+	Promotion struct {
+		Amount             func(childComplexity int) int
+		Code               func(childComplexity int) int
+		Combinable         func(childComplexity int) int
+		CreatedAt          func(childComplexity int) int
+		Enabled            func(childComplexity int) int
+		EndsAt             func(childComplexity int) int
+		ID                 func(childComplexity int) int
+		Kind               func(childComplexity int) int
+		MaxUses            func(childComplexity int) int
+		MaxUsesPerCustomer func(childComplexity int) int
+		MinSubtotal        func(childComplexity int) int
+		Percent            func(childComplexity int) int
+		StartsAt           func(childComplexity int) int
+		Title              func(childComplexity int) int
+		UpdatedAt          func(childComplexity int) int
+		Uses               func(childComplexity int) int
+		Version            func(childComplexity int) int
+	}
+
+	PromotionConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	PromotionCreatePayload struct {
+		Promotion  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	PromotionDeletePayload struct {
+		DeletedID  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	PromotionEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	PromotionUpdatePayload struct {
+		Promotion  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
 	Query struct {
 		Cart                   func(childComplexity int, token *string) int
 		Categories             func(childComplexity int) int
@@ -664,6 +759,8 @@ type ComplexityRoot struct {
 		Product                func(childComplexity int, id *string, slug *string, sku *string) int
 		ProductVariant         func(childComplexity int, id *string, sku *string) int
 		Products               func(childComplexity int, first *int, after *string, last *int, before *string, where *model.ProductWhere, sortBy *model.ProductSort) int
+		Promotion              func(childComplexity int, id string) int
+		Promotions             func(childComplexity int, first *int, after *string, last *int, before *string) int
 		QueryCost              func(childComplexity int, document string, operationName *string, variables map[string]any) int
 		Search                 func(childComplexity int, query string, first *int, after *string, where *model.ProductWhere) int
 		SearchSuggestions      func(childComplexity int, prefix string, first *int) int
@@ -818,10 +915,23 @@ type ComplexityRoot struct {
 		RefreshTokenExpiresAt func(childComplexity int) int
 	}
 
+	ShippingMethod struct {
+		Code  func(childComplexity int) int
+		Price func(childComplexity int) int
+		Title func(childComplexity int) int
+	}
+
 	Subscription struct {
 		NotificationReceived func(childComplexity int) int
 		OrderUpdated         func(childComplexity int, id *string) int
 		StockChanged         func(childComplexity int, variantID string) int
+	}
+
+	TaxLine struct {
+		Amount      func(childComplexity int) int
+		Base        func(childComplexity int) int
+		CountryCode func(childComplexity int) int
+		RatePercent func(childComplexity int) int
 	}
 
 	ThrottledError struct {
@@ -1016,6 +1126,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AddressUpdatePayload.UserErrors(childComplexity), true
 
+	case "Cart.discountCodes":
+		if e.ComplexityRoot.Cart.DiscountCodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Cart.DiscountCodes(childComplexity), true
+	case "Cart.discountTotal":
+		if e.ComplexityRoot.Cart.DiscountTotal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Cart.DiscountTotal(childComplexity), true
+	case "Cart.discounts":
+		if e.ComplexityRoot.Cart.Discounts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Cart.Discounts(childComplexity), true
 	case "Cart.expiresAt":
 		if e.ComplexityRoot.Cart.ExpiresAt == nil {
 			break
@@ -1034,18 +1162,65 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Cart.Lines(childComplexity), true
+	case "Cart.shippingCountry":
+		if e.ComplexityRoot.Cart.ShippingCountry == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Cart.ShippingCountry(childComplexity), true
+	case "Cart.shippingMethod":
+		if e.ComplexityRoot.Cart.ShippingMethod == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Cart.ShippingMethod(childComplexity), true
+	case "Cart.shippingMethods":
+		if e.ComplexityRoot.Cart.ShippingMethods == nil {
+			break
+		}
+
+		args, err := ec.field_Cart_shippingMethods_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Cart.ShippingMethods(childComplexity, args["countryCode"].(*string)), true
+	case "Cart.shippingTotal":
+		if e.ComplexityRoot.Cart.ShippingTotal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Cart.ShippingTotal(childComplexity), true
 	case "Cart.subtotal":
 		if e.ComplexityRoot.Cart.Subtotal == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Cart.Subtotal(childComplexity), true
+	case "Cart.taxLines":
+		if e.ComplexityRoot.Cart.TaxLines == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Cart.TaxLines(childComplexity), true
+	case "Cart.taxTotal":
+		if e.ComplexityRoot.Cart.TaxTotal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Cart.TaxTotal(childComplexity), true
 	case "Cart.token":
 		if e.ComplexityRoot.Cart.Token == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Cart.Token(childComplexity), true
+	case "Cart.total":
+		if e.ComplexityRoot.Cart.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Cart.Total(childComplexity), true
 	case "Cart.totalQuantity":
 		if e.ComplexityRoot.Cart.TotalQuantity == nil {
 			break
@@ -1065,6 +1240,50 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Cart.Warnings(childComplexity), true
 
+	case "CartDiscountCode.applicable":
+		if e.ComplexityRoot.CartDiscountCode.Applicable == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CartDiscountCode.Applicable(childComplexity), true
+	case "CartDiscountCode.code":
+		if e.ComplexityRoot.CartDiscountCode.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CartDiscountCode.Code(childComplexity), true
+	case "CartDiscountCode.reason":
+		if e.ComplexityRoot.CartDiscountCode.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CartDiscountCode.Reason(childComplexity), true
+
+	case "CartDiscountCodesUpdatePayload.cart":
+		if e.ComplexityRoot.CartDiscountCodesUpdatePayload.Cart == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CartDiscountCodesUpdatePayload.Cart(childComplexity), true
+	case "CartDiscountCodesUpdatePayload.userErrors":
+		if e.ComplexityRoot.CartDiscountCodesUpdatePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CartDiscountCodesUpdatePayload.UserErrors(childComplexity), true
+
+	case "CartLine.discountTotal":
+		if e.ComplexityRoot.CartLine.DiscountTotal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CartLine.DiscountTotal(childComplexity), true
+	case "CartLine.discounts":
+		if e.ComplexityRoot.CartLine.Discounts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CartLine.Discounts(childComplexity), true
 	case "CartLine.id":
 		if e.ComplexityRoot.CartLine.ID == nil {
 			break
@@ -1147,6 +1366,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CartMergePayload.UserErrors(childComplexity), true
+
+	case "CartShippingMethodSelectPayload.cart":
+		if e.ComplexityRoot.CartShippingMethodSelectPayload.Cart == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CartShippingMethodSelectPayload.Cart(childComplexity), true
+	case "CartShippingMethodSelectPayload.userErrors":
+		if e.ComplexityRoot.CartShippingMethodSelectPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CartShippingMethodSelectPayload.UserErrors(childComplexity), true
 
 	case "CartWarning.available":
 		if e.ComplexityRoot.CartWarning.Available == nil {
@@ -1308,6 +1540,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ConflictError.Message(childComplexity), true
+
+	case "Discount.amount":
+		if e.ComplexityRoot.Discount.Amount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Discount.Amount(childComplexity), true
+	case "Discount.code":
+		if e.ComplexityRoot.Discount.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Discount.Code(childComplexity), true
+	case "Discount.kind":
+		if e.ComplexityRoot.Discount.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Discount.Kind(childComplexity), true
+	case "Discount.title":
+		if e.ComplexityRoot.Discount.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Discount.Title(childComplexity), true
 
 	case "FacetValue.count":
 		if e.ComplexityRoot.FacetValue.Count == nil {
@@ -1754,6 +2011,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.AddressUpdate(childComplexity, args["input"].(model.AddressUpdateInput)), true
+	case "Mutation.cartDiscountCodesUpdate":
+		if e.ComplexityRoot.Mutation.CartDiscountCodesUpdate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_cartDiscountCodesUpdate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CartDiscountCodesUpdate(childComplexity, args["input"].(model.CartDiscountCodesUpdateInput)), true
 	case "Mutation.cartLinesAdd":
 		if e.ComplexityRoot.Mutation.CartLinesAdd == nil {
 			break
@@ -1798,6 +2066,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.CartMerge(childComplexity, args["input"].(model.CartMergeInput)), true
+	case "Mutation.cartShippingMethodSelect":
+		if e.ComplexityRoot.Mutation.CartShippingMethodSelect == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_cartShippingMethodSelect_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CartShippingMethodSelect(childComplexity, args["input"].(model.CartShippingMethodSelectInput)), true
 	case "Mutation.categoryCreate":
 		if e.ComplexityRoot.Mutation.CategoryCreate == nil {
 			break
@@ -1974,6 +2253,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ProductUpdate(childComplexity, args["input"].(model.ProductUpdateInput)), true
+	case "Mutation.promotionCreate":
+		if e.ComplexityRoot.Mutation.PromotionCreate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_promotionCreate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PromotionCreate(childComplexity, args["input"].(model.PromotionCreateInput)), true
+	case "Mutation.promotionDelete":
+		if e.ComplexityRoot.Mutation.PromotionDelete == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_promotionDelete_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PromotionDelete(childComplexity, args["input"].(model.PromotionDeleteInput)), true
+	case "Mutation.promotionUpdate":
+		if e.ComplexityRoot.Mutation.PromotionUpdate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_promotionUpdate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.PromotionUpdate(childComplexity, args["input"].(model.PromotionUpdateInput)), true
 	case "Mutation.reviewCreate":
 		if e.ComplexityRoot.Mutation.ReviewCreate == nil {
 			break
@@ -2371,6 +2683,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Order.Customer(childComplexity), true
+	case "Order.discountTotal":
+		if e.ComplexityRoot.Order.DiscountTotal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Order.DiscountTotal(childComplexity), true
+	case "Order.discounts":
+		if e.ComplexityRoot.Order.Discounts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Order.Discounts(childComplexity), true
 	case "Order.email":
 		if e.ComplexityRoot.Order.Email == nil {
 			break
@@ -2425,6 +2749,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Order.ShippingAddress(childComplexity), true
+	case "Order.shippingMethod":
+		if e.ComplexityRoot.Order.ShippingMethod == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Order.ShippingMethod(childComplexity), true
 	case "Order.shippingTotal":
 		if e.ComplexityRoot.Order.ShippingTotal == nil {
 			break
@@ -2449,6 +2779,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Order.Subtotal(childComplexity), true
+	case "Order.taxLines":
+		if e.ComplexityRoot.Order.TaxLines == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Order.TaxLines(childComplexity), true
 	case "Order.taxTotal":
 		if e.ComplexityRoot.Order.TaxTotal == nil {
 			break
@@ -2674,6 +3010,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.OrderFulfillPayload.UserErrors(childComplexity), true
 
+	case "OrderLine.discountTotal":
+		if e.ComplexityRoot.OrderLine.DiscountTotal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrderLine.DiscountTotal(childComplexity), true
 	case "OrderLine.id":
 		if e.ComplexityRoot.OrderLine.ID == nil {
 			break
@@ -2704,6 +3046,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.OrderLine.Sku(childComplexity), true
+	case "OrderLine.taxTotal":
+		if e.ComplexityRoot.OrderLine.TaxTotal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrderLine.TaxTotal(childComplexity), true
 	case "OrderLine.title":
 		if e.ComplexityRoot.OrderLine.Title == nil {
 			break
@@ -3455,6 +3803,186 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.ProductVariant.WeightGrams(childComplexity), true
 
+	case "Promotion.amount":
+		if e.ComplexityRoot.Promotion.Amount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.Amount(childComplexity), true
+	case "Promotion.code":
+		if e.ComplexityRoot.Promotion.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.Code(childComplexity), true
+	case "Promotion.combinable":
+		if e.ComplexityRoot.Promotion.Combinable == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.Combinable(childComplexity), true
+	case "Promotion.createdAt":
+		if e.ComplexityRoot.Promotion.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.CreatedAt(childComplexity), true
+	case "Promotion.enabled":
+		if e.ComplexityRoot.Promotion.Enabled == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.Enabled(childComplexity), true
+	case "Promotion.endsAt":
+		if e.ComplexityRoot.Promotion.EndsAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.EndsAt(childComplexity), true
+	case "Promotion.id":
+		if e.ComplexityRoot.Promotion.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.ID(childComplexity), true
+	case "Promotion.kind":
+		if e.ComplexityRoot.Promotion.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.Kind(childComplexity), true
+	case "Promotion.maxUses":
+		if e.ComplexityRoot.Promotion.MaxUses == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.MaxUses(childComplexity), true
+	case "Promotion.maxUsesPerCustomer":
+		if e.ComplexityRoot.Promotion.MaxUsesPerCustomer == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.MaxUsesPerCustomer(childComplexity), true
+	case "Promotion.minSubtotal":
+		if e.ComplexityRoot.Promotion.MinSubtotal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.MinSubtotal(childComplexity), true
+	case "Promotion.percent":
+		if e.ComplexityRoot.Promotion.Percent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.Percent(childComplexity), true
+	case "Promotion.startsAt":
+		if e.ComplexityRoot.Promotion.StartsAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.StartsAt(childComplexity), true
+	case "Promotion.title":
+		if e.ComplexityRoot.Promotion.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.Title(childComplexity), true
+	case "Promotion.updatedAt":
+		if e.ComplexityRoot.Promotion.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.UpdatedAt(childComplexity), true
+	case "Promotion.uses":
+		if e.ComplexityRoot.Promotion.Uses == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.Uses(childComplexity), true
+	case "Promotion.version":
+		if e.ComplexityRoot.Promotion.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Promotion.Version(childComplexity), true
+
+	case "PromotionConnection.edges":
+		if e.ComplexityRoot.PromotionConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromotionConnection.Edges(childComplexity), true
+	case "PromotionConnection.nodes":
+		if e.ComplexityRoot.PromotionConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromotionConnection.Nodes(childComplexity), true
+	case "PromotionConnection.pageInfo":
+		if e.ComplexityRoot.PromotionConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromotionConnection.PageInfo(childComplexity), true
+	case "PromotionConnection.totalCount":
+		if e.ComplexityRoot.PromotionConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromotionConnection.TotalCount(childComplexity), true
+
+	case "PromotionCreatePayload.promotion":
+		if e.ComplexityRoot.PromotionCreatePayload.Promotion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromotionCreatePayload.Promotion(childComplexity), true
+	case "PromotionCreatePayload.userErrors":
+		if e.ComplexityRoot.PromotionCreatePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromotionCreatePayload.UserErrors(childComplexity), true
+
+	case "PromotionDeletePayload.deletedId":
+		if e.ComplexityRoot.PromotionDeletePayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromotionDeletePayload.DeletedID(childComplexity), true
+	case "PromotionDeletePayload.userErrors":
+		if e.ComplexityRoot.PromotionDeletePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromotionDeletePayload.UserErrors(childComplexity), true
+
+	case "PromotionEdge.cursor":
+		if e.ComplexityRoot.PromotionEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromotionEdge.Cursor(childComplexity), true
+	case "PromotionEdge.node":
+		if e.ComplexityRoot.PromotionEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromotionEdge.Node(childComplexity), true
+
+	case "PromotionUpdatePayload.promotion":
+		if e.ComplexityRoot.PromotionUpdatePayload.Promotion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromotionUpdatePayload.Promotion(childComplexity), true
+	case "PromotionUpdatePayload.userErrors":
+		if e.ComplexityRoot.PromotionUpdatePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromotionUpdatePayload.UserErrors(childComplexity), true
+
 	case "Query.cart":
 		if e.ComplexityRoot.Query.Cart == nil {
 			break
@@ -3629,6 +4157,28 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Products(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["where"].(*model.ProductWhere), args["sortBy"].(*model.ProductSort)), true
+	case "Query.promotion":
+		if e.ComplexityRoot.Query.Promotion == nil {
+			break
+		}
+
+		args, err := ec.field_Query_promotion_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Promotion(childComplexity, args["id"].(string)), true
+	case "Query.promotions":
+		if e.ComplexityRoot.Query.Promotions == nil {
+			break
+		}
+
+		args, err := ec.field_Query_promotions_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Promotions(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query.queryCost":
 		if e.ComplexityRoot.Query.QueryCost == nil {
 			break
@@ -4159,6 +4709,25 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SessionTokens.RefreshTokenExpiresAt(childComplexity), true
 
+	case "ShippingMethod.code":
+		if e.ComplexityRoot.ShippingMethod.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ShippingMethod.Code(childComplexity), true
+	case "ShippingMethod.price":
+		if e.ComplexityRoot.ShippingMethod.Price == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ShippingMethod.Price(childComplexity), true
+	case "ShippingMethod.title":
+		if e.ComplexityRoot.ShippingMethod.Title == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ShippingMethod.Title(childComplexity), true
+
 	case "Subscription.notificationReceived":
 		if e.ComplexityRoot.Subscription.NotificationReceived == nil {
 			break
@@ -4187,6 +4756,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Subscription.StockChanged(childComplexity, args["variantId"].(string)), true
+
+	case "TaxLine.amount":
+		if e.ComplexityRoot.TaxLine.Amount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaxLine.Amount(childComplexity), true
+	case "TaxLine.base":
+		if e.ComplexityRoot.TaxLine.Base == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaxLine.Base(childComplexity), true
+	case "TaxLine.countryCode":
+		if e.ComplexityRoot.TaxLine.CountryCode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaxLine.CountryCode(childComplexity), true
+	case "TaxLine.ratePercent":
+		if e.ComplexityRoot.TaxLine.RatePercent == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaxLine.RatePercent(childComplexity), true
 
 	case "ThrottledError.code":
 		if e.ComplexityRoot.ThrottledError.Code == nil {
@@ -4470,12 +5064,14 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("AddressInput", ec.unmarshalInputAddressInput),
 			graphql.NewInputUnmarshaler("AddressUpdateInput", ec.unmarshalInputAddressUpdateInput),
 			graphql.NewInputUnmarshaler("AttributeFilter", ec.unmarshalInputAttributeFilter),
+			graphql.NewInputUnmarshaler("CartDiscountCodesUpdateInput", ec.unmarshalInputCartDiscountCodesUpdateInput),
 			graphql.NewInputUnmarshaler("CartLineInput", ec.unmarshalInputCartLineInput),
 			graphql.NewInputUnmarshaler("CartLineUpdateInput", ec.unmarshalInputCartLineUpdateInput),
 			graphql.NewInputUnmarshaler("CartLinesAddInput", ec.unmarshalInputCartLinesAddInput),
 			graphql.NewInputUnmarshaler("CartLinesRemoveInput", ec.unmarshalInputCartLinesRemoveInput),
 			graphql.NewInputUnmarshaler("CartLinesUpdateInput", ec.unmarshalInputCartLinesUpdateInput),
 			graphql.NewInputUnmarshaler("CartMergeInput", ec.unmarshalInputCartMergeInput),
+			graphql.NewInputUnmarshaler("CartShippingMethodSelectInput", ec.unmarshalInputCartShippingMethodSelectInput),
 			graphql.NewInputUnmarshaler("CategoryCreateInput", ec.unmarshalInputCategoryCreateInput),
 			graphql.NewInputUnmarshaler("CategoryDeleteInput", ec.unmarshalInputCategoryDeleteInput),
 			graphql.NewInputUnmarshaler("CategoryUpdateInput", ec.unmarshalInputCategoryUpdateInput),
@@ -4505,6 +5101,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("ProductUpdateInput", ec.unmarshalInputProductUpdateInput),
 			graphql.NewInputUnmarshaler("ProductVariantInput", ec.unmarshalInputProductVariantInput),
 			graphql.NewInputUnmarshaler("ProductWhere", ec.unmarshalInputProductWhere),
+			graphql.NewInputUnmarshaler("PromotionCreateInput", ec.unmarshalInputPromotionCreateInput),
+			graphql.NewInputUnmarshaler("PromotionDeleteInput", ec.unmarshalInputPromotionDeleteInput),
+			graphql.NewInputUnmarshaler("PromotionInput", ec.unmarshalInputPromotionInput),
+			graphql.NewInputUnmarshaler("PromotionUpdateInput", ec.unmarshalInputPromotionUpdateInput),
 			graphql.NewInputUnmarshaler("ReviewCreateInput", ec.unmarshalInputReviewCreateInput),
 			graphql.NewInputUnmarshaler("ReviewDeleteInput", ec.unmarshalInputReviewDeleteInput),
 			graphql.NewInputUnmarshaler("SecondFactorConfirmInput", ec.unmarshalInputSecondFactorConfirmInput),
@@ -4635,6 +5235,10 @@ extend type Mutation {
   cartLinesUpdate(input: CartLinesUpdateInput!): CartLinesUpdatePayload! @cost(weight: "10")
   "Removes lines."
   cartLinesRemove(input: CartLinesRemoveInput!): CartLinesRemovePayload! @cost(weight: "10")
+  "Replaces the discount codes of a cart."
+  cartDiscountCodesUpdate(input: CartDiscountCodesUpdateInput!): CartDiscountCodesUpdatePayload! @cost(weight: "10")
+  "Chooses how and where a cart is to be sent: its shipping and tax depend on it. The address of the order decides in the end."
+  cartShippingMethodSelect(input: CartShippingMethodSelectInput!): CartShippingMethodSelectPayload! @cost(weight: "10")
   "Moves the lines of an anonymous cart into the viewer's own. Quantities of the same variant add up, to at most 999; no line is lost: more than 100 lines answer LIMIT_EXCEEDED, and nothing moves."
   cartMerge(input: CartMergeInput!): CartMergePayload! @authenticated @cost(weight: "10")
 }
@@ -4645,15 +5249,38 @@ extend type User {
 }
 
 "Things about to be bought, with prices and stock as they are now."
-type Cart implements Node @goExtraField(name: "CartID", type: "github.com/google/uuid.UUID") {
+type Cart implements Node @goExtraField(name: "CartID", type: "github.com/google/uuid.UUID") @goExtraField(name: "Methods", type: "github.com/techmart/techmart/graph/model.MethodsFunc") {
   "Globally unique: ` + "`" + `cart_...` + "`" + `. It gives no access: that is the token's part, or the account's."
   id: ID!
   "Opens an anonymous cart: keep it as you would keep a password. Null for an account's cart."
   token: String
   "What is in it, in the order it was put in; at most 100."
   lines: [CartLine!]! @listSize(assumedSize: 20)
-  "Sum of the lines."
+  "Sum of the lines, before discounts."
   subtotal: Money!
+  "The discount codes, in the order in which they were entered, and whether they count."
+  discountCodes: [CartDiscountCode!]! @listSize(assumedSize: 2)
+  "The discounts that apply, by code or without one."
+  discounts: [Discount!]! @listSize(assumedSize: 2)
+  "What the discounts take off the lines; those of shipping are in shippingTotal."
+  discountTotal: Money!
+  "The country that it is to be sent to, as chosen; null while none is."
+  shippingCountry: CountryCode
+  "How it is to be sent: as chosen, or in the usual way; null where the shop does not send."
+  shippingMethod: ShippingMethod
+  "The ways of sending, and what each costs for this cart."
+  shippingMethods(
+    "To which country; when left out, the one that was chosen, or any."
+    countryCode: CountryCode
+  ): [ShippingMethod!]! @goField(forceResolver: true) @listSize(assumedSize: 5)
+  "What sending costs, after discounts."
+  shippingTotal: Money!
+  "Tax that the total contains."
+  taxTotal: Money!
+  "The same by rate."
+  taxLines: [TaxLine!]! @listSize(assumedSize: 1)
+  "What is to be paid: subtotal less discounts, and shipping."
+  total: Money!
   "Sum of the quantities."
   totalQuantity: Int!
   "What to tell the customer before the order: prices that changed, stock that is short."
@@ -4674,8 +5301,86 @@ type CartLine @goExtraField(name: "VariantID", type: "github.com/google/uuid.UUI
   quantity: Int!
   "What one costs now."
   unitPrice: Money!
-  "What all of them cost now."
+  "What all of them cost now, before discounts."
   total: Money!
+  "What discounts take off."
+  discountTotal: Money!
+  "The part of each discount of the cart that falls to this line."
+  discounts: [Discount!]! @listSize(assumedSize: 2)
+}
+
+"What a discount takes off."
+enum DiscountKind {
+  "A share of the lines."
+  PERCENTAGE
+  "An amount of the lines."
+  AMOUNT
+  "What sending costs."
+  FREE_SHIPPING
+}
+
+"A discount and what it takes off."
+type Discount {
+  "The code that it was given for; null for one that needs none."
+  code: String
+  "Its name: ` + "`" + `Ten percent off` + "`" + `."
+  title: String!
+  "What it takes off."
+  kind: DiscountKind!
+  "How much it takes off."
+  amount: Money!
+}
+
+"Why a discount code takes nothing off."
+enum DiscountCodeReason {
+  "The lines cost less than it needs."
+  BELOW_MINIMUM
+  "It does not go with other discounts, which take off as much or more."
+  NOT_COMBINED
+  "There is nothing that it could take off."
+  NOTHING_TO_CUT
+  "There is no such code any more."
+  UNKNOWN
+  "Its time has not come."
+  NOT_STARTED
+  "Its time is over."
+  ENDED
+  "It was used as often as it can be."
+  USED_UP
+  "The customer has used it as often as they can."
+  ALREADY_USED
+}
+
+"A discount code in a cart."
+type CartDiscountCode {
+  "The code, in capitals."
+  code: String!
+  "Whether it takes something off."
+  applicable: Boolean!
+  "Why it takes nothing off; null where it does."
+  reason: DiscountCodeReason
+}
+
+"A way of sending."
+type ShippingMethod {
+  "For cartShippingMethodSelect: ` + "`" + `standard` + "`" + `."
+  code: String!
+  "Its name: ` + "`" + `Standard shipping` + "`" + `."
+  title: String!
+  "What it costs, after discounts."
+  price: Money!
+}
+
+"The tax of one rate, contained in the total."
+type TaxLine {
+  "The rate in percent: ` + "`" + `19` + "`" + `, ` + "`" + `25.5` + "`" + `."
+  ratePercent: Decimal!
+  "The country whose rate it is; null where the country is not known yet."
+  countryCode: CountryCode
+  "What the tax is contained in."
+  base: Money!
+  "How much tax."
+  amount: Money!
 }
 
 "What has changed for a line since it was put in."
@@ -4762,6 +5467,40 @@ input CartLinesRemoveInput {
 
 "Answer of cartLinesRemove."
 type CartLinesRemovePayload {
+  "The cart as it is now."
+  cart: Cart
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Replaces the discount codes of a cart."
+input CartDiscountCodesUpdateInput {
+  "Token of an anonymous cart; none for the viewer's own."
+  cartToken: String
+  "The codes, in any case; at most 5, none to remove all."
+  codes: [String!]!
+}
+
+"Answer of cartDiscountCodesUpdate."
+type CartDiscountCodesUpdatePayload {
+  "The cart as it is now."
+  cart: Cart
+  "What was wrong; a code that is refused changes nothing."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Chooses how and where a cart is to be sent."
+input CartShippingMethodSelectInput {
+  "Token of an anonymous cart; none for the viewer's own."
+  cartToken: String
+  "Code of the way of sending; the usual one when left out."
+  method: String
+  "The country that it is to be sent to; not known when left out."
+  countryCode: CountryCode
+}
+
+"Answer of cartShippingMethodSelect."
+type CartShippingMethodSelectPayload {
   "The cart as it is now."
   cart: Cart
   "What was wrong."
@@ -4931,6 +5670,8 @@ enum UserErrorCode {
   CART_EMPTY
   "A price has changed since the cart was last seen: show the cart again."
   PRICE_CHANGED
+  "A discount code cannot be used now: its time has not come or is over, or it was used as often as it can be."
+  PROMOTION_UNAVAILABLE
   "The payment provider refused the payment."
   PAYMENT_DECLINED
   "The amount is more than is left to capture or refund."
@@ -5307,13 +6048,21 @@ type Order implements Node @goExtraField(name: "OrderID", type: "github.com/goog
   email: EmailAddress!
   "What was ordered, at the prices of that moment; at most 100."
   lines: [OrderLine!]! @goField(forceResolver: true) @listSize(assumedSize: 5)
-  "Sum of the lines."
+  "Sum of the lines, before discounts."
   subtotal: Money!
-  "What sending it costs."
+  "The discounts that were applied."
+  discounts: [Discount!]! @listSize(assumedSize: 2)
+  "What discounts took off the lines; those of shipping are in shippingTotal."
+  discountTotal: Money!
+  "How it is sent; null for orders older than the choice."
+  shippingMethod: ShippingMethod
+  "What sending it costs, after discounts."
   shippingTotal: Money!
   "Tax that the total contains."
   taxTotal: Money!
-  "What is to be paid: subtotal and shipping."
+  "The same by rate; empty for orders older than the division."
+  taxLines: [TaxLine!]! @listSize(assumedSize: 1)
+  "What is to be paid: subtotal less discounts, and shipping."
   total: Money!
   "Where it goes."
   shippingAddress: OrderAddress!
@@ -5376,8 +6125,12 @@ type OrderLine @goExtraField(name: "VariantID", type: "github.com/google/uuid.UU
   quantityFulfilled: Int!
   "What one cost."
   unitPrice: Money!
-  "What all of them cost."
+  "What all of them cost, before discounts."
   total: Money!
+  "What discounts took off."
+  discountTotal: Money!
+  "Tax that what is left contains."
+  taxTotal: Money!
 }
 
 "Where an order goes."
@@ -6758,6 +7511,166 @@ type ReviewDeletePayload {
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
 `, BuiltIn: false},
+	{Name: "../schema/promotions.graphqls", Input: `extend type Query {
+  "A promotion, for staff."
+  promotion(
+    "The promotion's id."
+    id: ID!
+  ): Promotion @requiresScopes(scopes: [["promotions:write"]])
+  "All promotions, newest first, for staff."
+  promotions(
+    "Items from the start; default 20, at most 100."
+    first: Int
+    "Cursor to read on from."
+    after: String
+    "Items from the end; at most 100."
+    last: Int
+    "Cursor to read back from."
+    before: String
+  ): PromotionConnection! @requiresScopes(scopes: [["promotions:write"]]) @listSize(slicingArguments: ["first", "last"], sizedFields: ["edges", "nodes"], assumedSize: 20, requireOneSlicingArgument: false)
+}
+
+extend type Mutation {
+  "Makes a promotion."
+  promotionCreate(input: PromotionCreateInput!): PromotionCreatePayload! @requiresScopes(scopes: [["promotions:write"]]) @cost(weight: "10")
+  "Replaces the terms of a promotion. Orders that have used it keep what they got, and stay counted."
+  promotionUpdate(input: PromotionUpdateInput!): PromotionUpdatePayload! @requiresScopes(scopes: [["promotions:write"]]) @cost(weight: "10")
+  "Removes a promotion that no order has used; others can be disabled."
+  promotionDelete(input: PromotionDeleteInput!): PromotionDeletePayload! @requiresScopes(scopes: [["promotions:write"]]) @cost(weight: "10")
+}
+
+"What makes orders cheaper: for a code, or for everybody. Of promotions that cannot be combined the best one applies."
+type Promotion implements Node {
+  "Globally unique: ` + "`" + `promo_...` + "`" + `."
+  id: ID!
+  "The code that customers enter, in capitals; null for one that needs none."
+  code: String
+  "Its name, as customers see it."
+  title: String!
+  "What it takes off."
+  kind: DiscountKind!
+  "The share in percent, for PERCENTAGE."
+  percent: Decimal
+  "The amount, for AMOUNT."
+  amount: Money
+  "What the lines have to cost at least, before discounts."
+  minSubtotal: Money!
+  "Whether it applies along with others that are combinable, too, each to what those before it have left."
+  combinable: Boolean!
+  "Whether it is offered at all."
+  enabled: Boolean!
+  "From when on."
+  startsAt: DateTime!
+  "Until when; null for no end."
+  endsAt: DateTime
+  "How many orders may use it; null for no bound."
+  maxUses: Int
+  "How many orders of one customer may use it; null for no bound."
+  maxUsesPerCustomer: Int
+  "How many orders use it: those that failed or were cancelled do not count."
+  uses: Int!
+  "When it was made."
+  createdAt: DateTime!
+  "When it was last changed."
+  updatedAt: DateTime!
+  "Grows with each change; give it as expectedVersion."
+  version: Int!
+}
+
+"A page of promotions."
+type PromotionConnection @goExtraField(name: "Count", type: "github.com/techmart/techmart/graph/model.CountFunc") {
+  "Promotions with their cursors."
+  edges: [PromotionEdge!]!
+  "Promotions alone."
+  nodes: [Promotion!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many promotions there are; counted only when asked for."
+  totalCount: Int! @cost(weight: "5") @goField(forceResolver: true)
+}
+
+"A promotion and its cursor."
+type PromotionEdge {
+  "Reads on from here."
+  cursor: String!
+  "The promotion."
+  node: Promotion!
+}
+
+"The terms of a promotion."
+input PromotionInput {
+  "The code that customers enter, in any case: 3 to 40 letters, digits, - and _; none for a promotion for everybody."
+  code: String
+  "Its name, as customers see it; at most 100 characters."
+  title: String!
+  "What it takes off."
+  kind: DiscountKind!
+  "The share in percent, for PERCENTAGE: more than 0 and at most 100, with two decimal places at most."
+  percent: Decimal
+  "The amount, for AMOUNT, in the shop's currency."
+  amount: MoneyInput
+  "What the lines have to cost at least, before discounts."
+  minSubtotal: MoneyInput
+  "Whether it applies along with others that are combinable, too."
+  combinable: Boolean! = false
+  "Whether it is offered at all."
+  enabled: Boolean! = true
+  "From when on; when left out, from now, or as it was."
+  startsAt: DateTime
+  "Until when; no end when left out."
+  endsAt: DateTime
+  "How many orders may use it; no bound when left out."
+  maxUses: Int
+  "How many orders of one customer may use it; no bound when left out."
+  maxUsesPerCustomer: Int
+}
+
+"Makes a promotion."
+input PromotionCreateInput {
+  "Its terms."
+  promotion: PromotionInput!
+}
+
+"Answer of promotionCreate."
+type PromotionCreatePayload {
+  "The new promotion."
+  promotion: Promotion
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Replaces the terms of a promotion."
+input PromotionUpdateInput {
+  "Which promotion."
+  id: ID!
+  "The version that was read; another one answers CONFLICT."
+  expectedVersion: Int
+  "All of its terms: what is left out there is taken away."
+  promotion: PromotionInput!
+}
+
+"Answer of promotionUpdate."
+type PromotionUpdatePayload {
+  "The promotion as it is now."
+  promotion: Promotion
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Removes a promotion."
+input PromotionDeleteInput {
+  "Which promotion."
+  id: ID!
+}
+
+"Answer of promotionDelete."
+type PromotionDeletePayload {
+  "The id of what was removed."
+  deletedId: ID
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+`, BuiltIn: false},
 	{Name: "../schema/users.graphqls", Input: `extend type Query {
   "The signed-in viewer; null for an anonymous one."
   me: User
@@ -7397,6 +8310,26 @@ func (ec *executionContext) childFields_Cart(ctx context.Context, field graphql.
 		return ec.fieldContext_Cart_lines(ctx, field)
 	case "subtotal":
 		return ec.fieldContext_Cart_subtotal(ctx, field)
+	case "discountCodes":
+		return ec.fieldContext_Cart_discountCodes(ctx, field)
+	case "discounts":
+		return ec.fieldContext_Cart_discounts(ctx, field)
+	case "discountTotal":
+		return ec.fieldContext_Cart_discountTotal(ctx, field)
+	case "shippingCountry":
+		return ec.fieldContext_Cart_shippingCountry(ctx, field)
+	case "shippingMethod":
+		return ec.fieldContext_Cart_shippingMethod(ctx, field)
+	case "shippingMethods":
+		return ec.fieldContext_Cart_shippingMethods(ctx, field)
+	case "shippingTotal":
+		return ec.fieldContext_Cart_shippingTotal(ctx, field)
+	case "taxTotal":
+		return ec.fieldContext_Cart_taxTotal(ctx, field)
+	case "taxLines":
+		return ec.fieldContext_Cart_taxLines(ctx, field)
+	case "total":
+		return ec.fieldContext_Cart_total(ctx, field)
 	case "totalQuantity":
 		return ec.fieldContext_Cart_totalQuantity(ctx, field)
 	case "warnings":
@@ -7407,6 +8340,28 @@ func (ec *executionContext) childFields_Cart(ctx context.Context, field graphql.
 		return ec.fieldContext_Cart_expiresAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Cart", field.Name)
+}
+
+func (ec *executionContext) childFields_CartDiscountCode(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return ec.fieldContext_CartDiscountCode_code(ctx, field)
+	case "applicable":
+		return ec.fieldContext_CartDiscountCode_applicable(ctx, field)
+	case "reason":
+		return ec.fieldContext_CartDiscountCode_reason(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CartDiscountCode", field.Name)
+}
+
+func (ec *executionContext) childFields_CartDiscountCodesUpdatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cart":
+		return ec.fieldContext_CartDiscountCodesUpdatePayload_cart(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CartDiscountCodesUpdatePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CartDiscountCodesUpdatePayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CartLine(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7421,6 +8376,10 @@ func (ec *executionContext) childFields_CartLine(ctx context.Context, field grap
 		return ec.fieldContext_CartLine_unitPrice(ctx, field)
 	case "total":
 		return ec.fieldContext_CartLine_total(ctx, field)
+	case "discountTotal":
+		return ec.fieldContext_CartLine_discountTotal(ctx, field)
+	case "discounts":
+		return ec.fieldContext_CartLine_discounts(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CartLine", field.Name)
 }
@@ -7463,6 +8422,16 @@ func (ec *executionContext) childFields_CartMergePayload(ctx context.Context, fi
 		return ec.fieldContext_CartMergePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CartMergePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_CartShippingMethodSelectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cart":
+		return ec.fieldContext_CartShippingMethodSelectPayload_cart(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_CartShippingMethodSelectPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type CartShippingMethodSelectPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_CartWarning(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7535,6 +8504,20 @@ func (ec *executionContext) childFields_CategoryUpdatePayload(ctx context.Contex
 		return ec.fieldContext_CategoryUpdatePayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type CategoryUpdatePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Discount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return ec.fieldContext_Discount_code(ctx, field)
+	case "title":
+		return ec.fieldContext_Discount_title(ctx, field)
+	case "kind":
+		return ec.fieldContext_Discount_kind(ctx, field)
+	case "amount":
+		return ec.fieldContext_Discount_amount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Discount", field.Name)
 }
 
 func (ec *executionContext) childFields_FacetValue(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -7855,10 +8838,18 @@ func (ec *executionContext) childFields_Order(ctx context.Context, field graphql
 		return ec.fieldContext_Order_lines(ctx, field)
 	case "subtotal":
 		return ec.fieldContext_Order_subtotal(ctx, field)
+	case "discounts":
+		return ec.fieldContext_Order_discounts(ctx, field)
+	case "discountTotal":
+		return ec.fieldContext_Order_discountTotal(ctx, field)
+	case "shippingMethod":
+		return ec.fieldContext_Order_shippingMethod(ctx, field)
 	case "shippingTotal":
 		return ec.fieldContext_Order_shippingTotal(ctx, field)
 	case "taxTotal":
 		return ec.fieldContext_Order_taxTotal(ctx, field)
+	case "taxLines":
+		return ec.fieldContext_Order_taxLines(ctx, field)
 	case "total":
 		return ec.fieldContext_Order_total(ctx, field)
 	case "shippingAddress":
@@ -8017,6 +9008,10 @@ func (ec *executionContext) childFields_OrderLine(ctx context.Context, field gra
 		return ec.fieldContext_OrderLine_unitPrice(ctx, field)
 	case "total":
 		return ec.fieldContext_OrderLine_total(ctx, field)
+	case "discountTotal":
+		return ec.fieldContext_OrderLine_discountTotal(ctx, field)
+	case "taxTotal":
+		return ec.fieldContext_OrderLine_taxTotal(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type OrderLine", field.Name)
 }
@@ -8387,6 +9382,100 @@ func (ec *executionContext) childFields_ProductVariant(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type ProductVariant", field.Name)
 }
 
+func (ec *executionContext) childFields_Promotion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Promotion_id(ctx, field)
+	case "code":
+		return ec.fieldContext_Promotion_code(ctx, field)
+	case "title":
+		return ec.fieldContext_Promotion_title(ctx, field)
+	case "kind":
+		return ec.fieldContext_Promotion_kind(ctx, field)
+	case "percent":
+		return ec.fieldContext_Promotion_percent(ctx, field)
+	case "amount":
+		return ec.fieldContext_Promotion_amount(ctx, field)
+	case "minSubtotal":
+		return ec.fieldContext_Promotion_minSubtotal(ctx, field)
+	case "combinable":
+		return ec.fieldContext_Promotion_combinable(ctx, field)
+	case "enabled":
+		return ec.fieldContext_Promotion_enabled(ctx, field)
+	case "startsAt":
+		return ec.fieldContext_Promotion_startsAt(ctx, field)
+	case "endsAt":
+		return ec.fieldContext_Promotion_endsAt(ctx, field)
+	case "maxUses":
+		return ec.fieldContext_Promotion_maxUses(ctx, field)
+	case "maxUsesPerCustomer":
+		return ec.fieldContext_Promotion_maxUsesPerCustomer(ctx, field)
+	case "uses":
+		return ec.fieldContext_Promotion_uses(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Promotion_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Promotion_updatedAt(ctx, field)
+	case "version":
+		return ec.fieldContext_Promotion_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Promotion", field.Name)
+}
+
+func (ec *executionContext) childFields_PromotionConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_PromotionConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_PromotionConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_PromotionConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_PromotionConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PromotionConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_PromotionCreatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "promotion":
+		return ec.fieldContext_PromotionCreatePayload_promotion(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PromotionCreatePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PromotionCreatePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_PromotionDeletePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return ec.fieldContext_PromotionDeletePayload_deletedId(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PromotionDeletePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PromotionDeletePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_PromotionEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_PromotionEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_PromotionEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PromotionEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_PromotionUpdatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "promotion":
+		return ec.fieldContext_PromotionUpdatePayload_promotion(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PromotionUpdatePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PromotionUpdatePayload", field.Name)
+}
+
 func (ec *executionContext) childFields_QueryCost(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "total":
@@ -8679,6 +9768,32 @@ func (ec *executionContext) childFields_SessionTokens(ctx context.Context, field
 		return ec.fieldContext_SessionTokens_refreshTokenExpiresAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type SessionTokens", field.Name)
+}
+
+func (ec *executionContext) childFields_ShippingMethod(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "code":
+		return ec.fieldContext_ShippingMethod_code(ctx, field)
+	case "title":
+		return ec.fieldContext_ShippingMethod_title(ctx, field)
+	case "price":
+		return ec.fieldContext_ShippingMethod_price(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ShippingMethod", field.Name)
+}
+
+func (ec *executionContext) childFields_TaxLine(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ratePercent":
+		return ec.fieldContext_TaxLine_ratePercent(ctx, field)
+	case "countryCode":
+		return ec.fieldContext_TaxLine_countryCode(ctx, field)
+	case "base":
+		return ec.fieldContext_TaxLine_base(ctx, field)
+	case "amount":
+		return ec.fieldContext_TaxLine_amount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaxLine", field.Name)
 }
 
 func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

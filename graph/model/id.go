@@ -29,6 +29,7 @@ const (
 	PrefixTransaction  = "ptx"
 	PrefixNotification = "ntf"
 	PrefixDelivery     = "dlv"
+	PrefixPromotion    = "promo"
 )
 
 // crockford is the alphabet of the suffix of a TypeID.

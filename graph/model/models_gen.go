@@ -132,8 +132,28 @@ type Cart struct {
 	Token *string `json:"token"`
 	// What is in it, in the order it was put in; at most 100.
 	Lines []*CartLine `json:"lines"`
-	// Sum of the lines.
+	// Sum of the lines, before discounts.
 	Subtotal *Money `json:"subtotal"`
+	// The discount codes, in the order in which they were entered, and whether they count.
+	DiscountCodes []*CartDiscountCode `json:"discountCodes"`
+	// The discounts that apply, by code or without one.
+	Discounts []*Discount `json:"discounts"`
+	// What the discounts take off the lines; those of shipping are in shippingTotal.
+	DiscountTotal *Money `json:"discountTotal"`
+	// The country that it is to be sent to, as chosen; null while none is.
+	ShippingCountry *string `json:"shippingCountry"`
+	// How it is to be sent: as chosen, or in the usual way; null where the shop does not send.
+	ShippingMethod *ShippingMethod `json:"shippingMethod"`
+	// The ways of sending, and what each costs for this cart.
+	ShippingMethods []*ShippingMethod `json:"shippingMethods"`
+	// What sending costs, after discounts.
+	ShippingTotal *Money `json:"shippingTotal"`
+	// Tax that the total contains.
+	TaxTotal *Money `json:"taxTotal"`
+	// The same by rate.
+	TaxLines []*TaxLine `json:"taxLines"`
+	// What is to be paid: subtotal less discounts, and shipping.
+	Total *Money `json:"total"`
 	// Sum of the quantities.
 	TotalQuantity int `json:"totalQuantity"`
 	// What to tell the customer before the order: prices that changed, stock that is short.
@@ -141,11 +161,38 @@ type Cart struct {
 	// When it was last changed.
 	UpdatedAt time.Time `json:"updatedAt"`
 	// When an anonymous cart goes away unless used; null for an account's cart.
-	ExpiresAt *time.Time `json:"expiresAt"`
-	CartID    uuid.UUID  `json:"-"`
+	ExpiresAt *time.Time  `json:"expiresAt"`
+	CartID    uuid.UUID   `json:"-"`
+	Methods   MethodsFunc `json:"-"`
 }
 
 func (Cart) IsNode() {}
+
+// A discount code in a cart.
+type CartDiscountCode struct {
+	// The code, in capitals.
+	Code string `json:"code"`
+	// Whether it takes something off.
+	Applicable bool `json:"applicable"`
+	// Why it takes nothing off; null where it does.
+	Reason *DiscountCodeReason `json:"reason"`
+}
+
+// Replaces the discount codes of a cart.
+type CartDiscountCodesUpdateInput struct {
+	// Token of an anonymous cart; none for the viewer's own.
+	CartToken *string `json:"cartToken"`
+	// The codes, in any case; at most 5, none to remove all.
+	Codes []string `json:"codes"`
+}
+
+// Answer of cartDiscountCodesUpdate.
+type CartDiscountCodesUpdatePayload struct {
+	// The cart as it is now.
+	Cart *Cart `json:"cart"`
+	// What was wrong; a code that is refused changes nothing.
+	UserErrors []UserError `json:"userErrors"`
+}
 
 // A variant in a cart.
 type CartLine struct {
@@ -157,9 +204,13 @@ type CartLine struct {
 	Quantity int `json:"quantity"`
 	// What one costs now.
 	UnitPrice *Money `json:"unitPrice"`
-	// What all of them cost now.
-	Total     *Money    `json:"total"`
-	VariantID uuid.UUID `json:"-"`
+	// What all of them cost now, before discounts.
+	Total *Money `json:"total"`
+	// What discounts take off.
+	DiscountTotal *Money `json:"discountTotal"`
+	// The part of each discount of the cart that falls to this line.
+	Discounts []*Discount `json:"discounts"`
+	VariantID uuid.UUID   `json:"-"`
 }
 
 // A variant and how many.
@@ -237,6 +288,24 @@ type CartMergeInput struct {
 // Answer of cartMerge.
 type CartMergePayload struct {
 	// The viewer's cart as it is now.
+	Cart *Cart `json:"cart"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Chooses how and where a cart is to be sent.
+type CartShippingMethodSelectInput struct {
+	// Token of an anonymous cart; none for the viewer's own.
+	CartToken *string `json:"cartToken"`
+	// Code of the way of sending; the usual one when left out.
+	Method *string `json:"method"`
+	// The country that it is to be sent to; not known when left out.
+	CountryCode *string `json:"countryCode"`
+}
+
+// Answer of cartShippingMethodSelect.
+type CartShippingMethodSelectPayload struct {
+	// The cart as it is now.
 	Cart *Cart `json:"cart"`
 	// What was wrong.
 	UserErrors []UserError `json:"userErrors"`
@@ -376,6 +445,18 @@ type DecimalRangeInput struct {
 	Gte *string `json:"gte"`
 	// At most this.
 	Lte *string `json:"lte"`
+}
+
+// A discount and what it takes off.
+type Discount struct {
+	// The code that it was given for; null for one that needs none.
+	Code *string `json:"code"`
+	// Its name: `Ten percent off`.
+	Title string `json:"title"`
+	// What it takes off.
+	Kind DiscountKind `json:"kind"`
+	// How much it takes off.
+	Amount *Money `json:"amount"`
 }
 
 // A value to narrow by.
@@ -742,13 +823,21 @@ type Order struct {
 	Email string `json:"email"`
 	// What was ordered, at the prices of that moment; at most 100.
 	Lines []*OrderLine `json:"lines"`
-	// Sum of the lines.
+	// Sum of the lines, before discounts.
 	Subtotal *Money `json:"subtotal"`
-	// What sending it costs.
+	// The discounts that were applied.
+	Discounts []*Discount `json:"discounts"`
+	// What discounts took off the lines; those of shipping are in shippingTotal.
+	DiscountTotal *Money `json:"discountTotal"`
+	// How it is sent; null for orders older than the choice.
+	ShippingMethod *ShippingMethod `json:"shippingMethod"`
+	// What sending it costs, after discounts.
 	ShippingTotal *Money `json:"shippingTotal"`
 	// Tax that the total contains.
 	TaxTotal *Money `json:"taxTotal"`
-	// What is to be paid: subtotal and shipping.
+	// The same by rate; empty for orders older than the division.
+	TaxLines []*TaxLine `json:"taxLines"`
+	// What is to be paid: subtotal less discounts, and shipping.
 	Total *Money `json:"total"`
 	// Where it goes.
 	ShippingAddress *OrderAddress `json:"shippingAddress"`
@@ -923,8 +1012,12 @@ type OrderLine struct {
 	QuantityFulfilled int `json:"quantityFulfilled"`
 	// What one cost.
 	UnitPrice *Money `json:"unitPrice"`
-	// What all of them cost.
-	Total     *Money    `json:"total"`
+	// What all of them cost, before discounts.
+	Total *Money `json:"total"`
+	// What discounts took off.
+	DiscountTotal *Money `json:"discountTotal"`
+	// Tax that what is left contains.
+	TaxTotal  *Money    `json:"taxTotal"`
 	ProductID uuid.UUID `json:"-"`
 	VariantID uuid.UUID `json:"-"`
 }
@@ -1483,6 +1576,141 @@ type ProductWhere struct {
 	UpdatedAt *DateTimeRangeInput `json:"updatedAt"`
 }
 
+// What makes orders cheaper: for a code, or for everybody. Of promotions that cannot be combined the best one applies.
+type Promotion struct {
+	// Globally unique: `promo_...`.
+	ID string `json:"id"`
+	// The code that customers enter, in capitals; null for one that needs none.
+	Code *string `json:"code"`
+	// Its name, as customers see it.
+	Title string `json:"title"`
+	// What it takes off.
+	Kind DiscountKind `json:"kind"`
+	// The share in percent, for PERCENTAGE.
+	Percent *string `json:"percent"`
+	// The amount, for AMOUNT.
+	Amount *Money `json:"amount"`
+	// What the lines have to cost at least, before discounts.
+	MinSubtotal *Money `json:"minSubtotal"`
+	// Whether it applies along with others that are combinable, too, each to what those before it have left.
+	Combinable bool `json:"combinable"`
+	// Whether it is offered at all.
+	Enabled bool `json:"enabled"`
+	// From when on.
+	StartsAt time.Time `json:"startsAt"`
+	// Until when; null for no end.
+	EndsAt *time.Time `json:"endsAt"`
+	// How many orders may use it; null for no bound.
+	MaxUses *int `json:"maxUses"`
+	// How many orders of one customer may use it; null for no bound.
+	MaxUsesPerCustomer *int `json:"maxUsesPerCustomer"`
+	// How many orders use it: those that failed or were cancelled do not count.
+	Uses int `json:"uses"`
+	// When it was made.
+	CreatedAt time.Time `json:"createdAt"`
+	// When it was last changed.
+	UpdatedAt time.Time `json:"updatedAt"`
+	// Grows with each change; give it as expectedVersion.
+	Version int `json:"version"`
+}
+
+func (Promotion) IsNode() {}
+
+// A page of promotions.
+type PromotionConnection struct {
+	// Promotions with their cursors.
+	Edges []*PromotionEdge `json:"edges"`
+	// Promotions alone.
+	Nodes []*Promotion `json:"nodes"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many promotions there are; counted only when asked for.
+	TotalCount int       `json:"totalCount"`
+	Count      CountFunc `json:"-"`
+}
+
+// Makes a promotion.
+type PromotionCreateInput struct {
+	// Its terms.
+	Promotion *PromotionInput `json:"promotion"`
+}
+
+// Answer of promotionCreate.
+type PromotionCreatePayload struct {
+	// The new promotion.
+	Promotion *Promotion `json:"promotion"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Removes a promotion.
+type PromotionDeleteInput struct {
+	// Which promotion.
+	ID string `json:"id"`
+}
+
+// Answer of promotionDelete.
+type PromotionDeletePayload struct {
+	// The id of what was removed.
+	DeletedID *string `json:"deletedId"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// A promotion and its cursor.
+type PromotionEdge struct {
+	// Reads on from here.
+	Cursor string `json:"cursor"`
+	// The promotion.
+	Node *Promotion `json:"node"`
+}
+
+// The terms of a promotion.
+type PromotionInput struct {
+	// The code that customers enter, in any case: 3 to 40 letters, digits, - and _; none for a promotion for everybody.
+	Code *string `json:"code"`
+	// Its name, as customers see it; at most 100 characters.
+	Title string `json:"title"`
+	// What it takes off.
+	Kind DiscountKind `json:"kind"`
+	// The share in percent, for PERCENTAGE: more than 0 and at most 100, with two decimal places at most.
+	Percent *string `json:"percent"`
+	// The amount, for AMOUNT, in the shop's currency.
+	Amount *MoneyInput `json:"amount"`
+	// What the lines have to cost at least, before discounts.
+	MinSubtotal *MoneyInput `json:"minSubtotal"`
+	// Whether it applies along with others that are combinable, too.
+	Combinable bool `json:"combinable"`
+	// Whether it is offered at all.
+	Enabled bool `json:"enabled"`
+	// From when on; when left out, from now, or as it was.
+	StartsAt *time.Time `json:"startsAt"`
+	// Until when; no end when left out.
+	EndsAt *time.Time `json:"endsAt"`
+	// How many orders may use it; no bound when left out.
+	MaxUses *int `json:"maxUses"`
+	// How many orders of one customer may use it; no bound when left out.
+	MaxUsesPerCustomer *int `json:"maxUsesPerCustomer"`
+}
+
+// Replaces the terms of a promotion.
+type PromotionUpdateInput struct {
+	// Which promotion.
+	ID string `json:"id"`
+	// The version that was read; another one answers CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion"`
+	// All of its terms: what is left out there is taken away.
+	Promotion *PromotionInput `json:"promotion"`
+}
+
+// Answer of promotionUpdate.
+type PromotionUpdatePayload struct {
+	// The promotion as it is now.
+	Promotion *Promotion `json:"promotion"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
 // The whole graph's entry for reading.
 type Query struct {
 }
@@ -1833,8 +2061,30 @@ type SessionTokens struct {
 	RefreshTokenExpiresAt time.Time `json:"refreshTokenExpiresAt"`
 }
 
+// A way of sending.
+type ShippingMethod struct {
+	// For cartShippingMethodSelect: `standard`.
+	Code string `json:"code"`
+	// Its name: `Standard shipping`.
+	Title string `json:"title"`
+	// What it costs, after discounts.
+	Price *Money `json:"price"`
+}
+
 // The whole graph's entry for events, over WebSocket (graphql-transport-ws) or SSE.
 type Subscription struct {
+}
+
+// The tax of one rate, contained in the total.
+type TaxLine struct {
+	// The rate in percent: `19`, `25.5`.
+	RatePercent string `json:"ratePercent"`
+	// The country whose rate it is; null where the country is not known yet.
+	CountryCode *string `json:"countryCode"`
+	// What the tax is contained in.
+	Base *Money `json:"base"`
+	// How much tax.
+	Amount *Money `json:"amount"`
 }
 
 // There were too many attempts. It says nothing about whether an account exists.
@@ -2226,6 +2476,143 @@ func (e *DeliveryStatus) UnmarshalJSON(b []byte) error {
 }
 
 func (e DeliveryStatus) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Why a discount code takes nothing off.
+type DiscountCodeReason string
+
+const (
+	// The lines cost less than it needs.
+	DiscountCodeReasonBelowMinimum DiscountCodeReason = "BELOW_MINIMUM"
+	// It does not go with other discounts, which take off as much or more.
+	DiscountCodeReasonNotCombined DiscountCodeReason = "NOT_COMBINED"
+	// There is nothing that it could take off.
+	DiscountCodeReasonNothingToCut DiscountCodeReason = "NOTHING_TO_CUT"
+	// There is no such code any more.
+	DiscountCodeReasonUnknown DiscountCodeReason = "UNKNOWN"
+	// Its time has not come.
+	DiscountCodeReasonNotStarted DiscountCodeReason = "NOT_STARTED"
+	// Its time is over.
+	DiscountCodeReasonEnded DiscountCodeReason = "ENDED"
+	// It was used as often as it can be.
+	DiscountCodeReasonUsedUp DiscountCodeReason = "USED_UP"
+	// The customer has used it as often as they can.
+	DiscountCodeReasonAlreadyUsed DiscountCodeReason = "ALREADY_USED"
+)
+
+var AllDiscountCodeReason = []DiscountCodeReason{
+	DiscountCodeReasonBelowMinimum,
+	DiscountCodeReasonNotCombined,
+	DiscountCodeReasonNothingToCut,
+	DiscountCodeReasonUnknown,
+	DiscountCodeReasonNotStarted,
+	DiscountCodeReasonEnded,
+	DiscountCodeReasonUsedUp,
+	DiscountCodeReasonAlreadyUsed,
+}
+
+func (e DiscountCodeReason) IsValid() bool {
+	switch e {
+	case DiscountCodeReasonBelowMinimum, DiscountCodeReasonNotCombined, DiscountCodeReasonNothingToCut, DiscountCodeReasonUnknown, DiscountCodeReasonNotStarted, DiscountCodeReasonEnded, DiscountCodeReasonUsedUp, DiscountCodeReasonAlreadyUsed:
+		return true
+	}
+	return false
+}
+
+func (e DiscountCodeReason) String() string {
+	return string(e)
+}
+
+func (e *DiscountCodeReason) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DiscountCodeReason(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DiscountCodeReason", str)
+	}
+	return nil
+}
+
+func (e DiscountCodeReason) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DiscountCodeReason) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DiscountCodeReason) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a discount takes off.
+type DiscountKind string
+
+const (
+	// A share of the lines.
+	DiscountKindPercentage DiscountKind = "PERCENTAGE"
+	// An amount of the lines.
+	DiscountKindAmount DiscountKind = "AMOUNT"
+	// What sending costs.
+	DiscountKindFreeShipping DiscountKind = "FREE_SHIPPING"
+)
+
+var AllDiscountKind = []DiscountKind{
+	DiscountKindPercentage,
+	DiscountKindAmount,
+	DiscountKindFreeShipping,
+}
+
+func (e DiscountKind) IsValid() bool {
+	switch e {
+	case DiscountKindPercentage, DiscountKindAmount, DiscountKindFreeShipping:
+		return true
+	}
+	return false
+}
+
+func (e DiscountKind) String() string {
+	return string(e)
+}
+
+func (e *DiscountKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DiscountKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DiscountKind", str)
+	}
+	return nil
+}
+
+func (e DiscountKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DiscountKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DiscountKind) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -3227,6 +3614,8 @@ const (
 	UserErrorCodeCartEmpty UserErrorCode = "CART_EMPTY"
 	// A price has changed since the cart was last seen: show the cart again.
 	UserErrorCodePriceChanged UserErrorCode = "PRICE_CHANGED"
+	// A discount code cannot be used now: its time has not come or is over, or it was used as often as it can be.
+	UserErrorCodePromotionUnavailable UserErrorCode = "PROMOTION_UNAVAILABLE"
 	// The payment provider refused the payment.
 	UserErrorCodePaymentDeclined UserErrorCode = "PAYMENT_DECLINED"
 	// The amount is more than is left to capture or refund.
@@ -3258,6 +3647,7 @@ var AllUserErrorCode = []UserErrorCode{
 	UserErrorCodeInsufficientStock,
 	UserErrorCodeCartEmpty,
 	UserErrorCodePriceChanged,
+	UserErrorCodePromotionUnavailable,
 	UserErrorCodePaymentDeclined,
 	UserErrorCodeAmountExceeded,
 	UserErrorCodeEmailNotVerified,
@@ -3267,7 +3657,7 @@ var AllUserErrorCode = []UserErrorCode{
 
 func (e UserErrorCode) IsValid() bool {
 	switch e {
-	case UserErrorCodeInvalid, UserErrorCodeRequired, UserErrorCodeTooLong, UserErrorCodeTooShort, UserErrorCodeOutOfRange, UserErrorCodeNotFound, UserErrorCodeTaken, UserErrorCodeConflict, UserErrorCodeInvalidState, UserErrorCodeLimitExceeded, UserErrorCodeIdempotencyReused, UserErrorCodeInFlight, UserErrorCodeInvalidCredentials, UserErrorCodeInvalidToken, UserErrorCodeInvalidCode, UserErrorCodeInsufficientStock, UserErrorCodeCartEmpty, UserErrorCodePriceChanged, UserErrorCodePaymentDeclined, UserErrorCodeAmountExceeded, UserErrorCodeEmailNotVerified, UserErrorCodeNotPurchased, UserErrorCodeThrottled:
+	case UserErrorCodeInvalid, UserErrorCodeRequired, UserErrorCodeTooLong, UserErrorCodeTooShort, UserErrorCodeOutOfRange, UserErrorCodeNotFound, UserErrorCodeTaken, UserErrorCodeConflict, UserErrorCodeInvalidState, UserErrorCodeLimitExceeded, UserErrorCodeIdempotencyReused, UserErrorCodeInFlight, UserErrorCodeInvalidCredentials, UserErrorCodeInvalidToken, UserErrorCodeInvalidCode, UserErrorCodeInsufficientStock, UserErrorCodeCartEmpty, UserErrorCodePriceChanged, UserErrorCodePromotionUnavailable, UserErrorCodePaymentDeclined, UserErrorCodeAmountExceeded, UserErrorCodeEmailNotVerified, UserErrorCodeNotPurchased, UserErrorCodeThrottled:
 		return true
 	}
 	return false

@@ -64,3 +64,6 @@ func UnmarshalDecimal(v any) (string, error) {
 	}
 	return d.String(), nil
 }
+
+// MethodsFunc gives the ways of sending a cart to a country; to that which was chosen for it for none.
+type MethodsFunc func(countryCode string) ([]*ShippingMethod, error)

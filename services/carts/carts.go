@@ -12,12 +12,14 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/techmart/techmart/services/money"
+	"github.com/techmart/techmart/services/pricing"
 )
 
 // Bounds of a cart.
 const (
 	MaxLines    = 100 // lines of one cart
 	MaxQuantity = 999 // of one line
+	MaxCodes    = 5   // codes of promotions of one cart
 	maxInput    = 50  // lines of one call
 )
 
@@ -36,8 +38,28 @@ type Cart struct {
 	Subtotal      money.Money
 	TotalQuantity int
 	Warnings      []Warning
+	Codes         []Code              // of promotions, in the order in which they were entered
+	Method        string              // way of sending that was chosen; empty for the usual one
+	Country       string              // that it is to be sent to; empty while it is not known
+	Promotions    []pricing.Promotion // that can be used: automatic ones, then those of codes
+	Quote         pricing.Quote       // what it costs with promotions, shipping and tax; its lines are those of the cart
 	UpdatedAt     time.Time
 	ExpiresAt     *time.Time // nil for an account's cart
+}
+
+// Code is a code of a promotion in a cart.
+type Code struct {
+	Code   string
+	Reason pricing.Reason // why it takes nothing off; empty where it does
+}
+
+// Unusable reports whether the code cannot be used now, whatever is in the cart.
+func (c Code) Unusable() bool {
+	switch c.Reason {
+	case "", pricing.BelowMinimum, pricing.NotCombined, pricing.NoEffect:
+		return false
+	}
+	return true
 }
 
 // Line is a variant in a cart.
@@ -94,27 +116,36 @@ type Catalog interface {
 	Variants(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Variant, error)
 }
 
+// Promotions is where discounts come from.
+type Promotions interface {
+	// Offers gives the promotions that a customer (zero while nobody is signed in) can use now: those that need no code,
+	// then those of the codes in their order; and of the other codes why not.
+	Offers(ctx context.Context, customer uuid.UUID, codes []string) ([]pricing.Promotion, map[string]pricing.Reason, error)
+}
+
 // Deps is what a Service needs. Clock and Log have defaults.
 type Deps struct {
-	Store    Store
-	Catalog  Catalog
-	Currency money.Currency   // of an empty cart's subtotal
-	Clock    func() time.Time // nil for the machine's
-	Log      *slog.Logger     // nil for the default
+	Store      Store
+	Catalog    Catalog
+	Promotions Promotions
+	Terms      pricing.Terms
+	Clock      func() time.Time // nil for the machine's
+	Log        *slog.Logger     // nil for the default
 }
 
 // Service holds the rules of carts. It is safe for concurrent use.
 type Service struct {
-	store    Store
-	catalog  Catalog
-	currency money.Currency
-	clock    func() time.Time
-	log      *slog.Logger
+	store      Store
+	catalog    Catalog
+	promotions Promotions
+	terms      pricing.Terms
+	clock      func() time.Time
+	log        *slog.Logger
 }
 
 // New makes a Service.
 func New(d Deps) *Service {
-	s := &Service{store: d.Store, catalog: d.Catalog, currency: d.Currency, clock: d.Clock, log: d.Log}
+	s := &Service{store: d.Store, catalog: d.Catalog, promotions: d.Promotions, terms: d.Terms, clock: d.Clock, log: d.Log}
 	if s.clock == nil {
 		s.clock = time.Now
 	}

@@ -52,10 +52,11 @@ func (c *catalog) set(id uuid.UUID, price int64, available int, sellable bool) {
 
 type fixture struct {
 	*carts.Service
-	catalog *catalog
-	now     time.Time
-	lamp    uuid.UUID // 10.00, 5 available
-	desk    uuid.UUID // 20.00, 50 available
+	catalog    *catalog
+	promotions *offers
+	now        time.Time
+	lamp       uuid.UUID // 10.00, 5 available
+	desk       uuid.UUID // 20.00, 50 available
 }
 
 func setup(t *testing.T) *fixture {
@@ -68,10 +69,10 @@ func setup(t *testing.T) *fixture {
 	if err := postgres.Migrate(t.Context(), pool, migrations.FS("carts"), "carts"); err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{catalog: &catalog{variants: map[uuid.UUID]carts.Variant{}}, now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC), lamp: uuid.New(), desk: uuid.New()}
+	f := &fixture{catalog: &catalog{variants: map[uuid.UUID]carts.Variant{}}, promotions: &offers{}, now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC), lamp: uuid.New(), desk: uuid.New()}
 	f.catalog.set(f.lamp, 1000, 5, true)
 	f.catalog.set(f.desk, 2000, 50, true)
-	f.Service = carts.New(carts.Deps{Store: cartspostgres.New(pool), Catalog: f.catalog, Currency: "EUR", Clock: func() time.Time { return f.now }})
+	f.Service = carts.New(carts.Deps{Store: cartspostgres.New(pool), Catalog: f.catalog, Promotions: f.promotions, Terms: terms(), Clock: func() time.Time { return f.now }})
 	return f
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/techmart/techmart/services/money"
+	"github.com/techmart/techmart/services/pricing"
 )
 
 // price gives the cart at the prices of now. known are variants that were just read; others are read in one call.
@@ -29,7 +30,34 @@ func (s *Service) price(ctx context.Context, c *Stored, known map[uuid.UUID]Vari
 			variants[id] = v
 		}
 	}
-	return assemble(c, variants, s.currency), nil
+	promotions, refused, err := s.promotions.Offers(ctx, c.UserID, c.Codes)
+	if err != nil {
+		return nil, err
+	}
+	cart := assemble(c, variants, s.terms.Currency)
+	cart.quote(c, s.terms, promotions, refused)
+	return cart, nil
+}
+
+// quote adds the cart up, with the promotions that it can use.
+func (c *Cart) quote(stored *Stored, terms pricing.Terms, promotions []pricing.Promotion, refused map[string]pricing.Reason) {
+	r := pricing.Request{Lines: make([]money.Money, len(c.Lines)), Promotions: promotions, Country: stored.Country, Method: stored.Method}
+	for i, l := range c.Lines {
+		r.Lines[i] = l.Total
+	}
+	if _, ok := terms.Method(r.Method, r.Country); !ok {
+		r.Method = "" // the shop does not send so any more
+	}
+	c.Promotions, c.Method, c.Country, c.Quote = promotions, r.Method, stored.Country, terms.Quote(r)
+	for _, code := range stored.Codes {
+		reason := refused[code]
+		for _, p := range c.Quote.Rejected {
+			if p.Code == code {
+				reason = p.Reason
+			}
+		}
+		c.Codes = append(c.Codes, Code{Code: code, Reason: reason})
+	}
 }
 
 // assemble joins what is stored with what the catalogue says.

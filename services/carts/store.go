@@ -32,6 +32,9 @@ type Stored struct {
 	UpdatedAt time.Time
 	ExpiresAt *time.Time
 	Lines     []StoredLine // in the order they were put in
+	Codes     []string     // of promotions
+	Method    string       // way of sending; empty for the usual one
+	Country   string       // that it is to be sent to; empty while it is not known
 }
 
 // StoredLine is a line as it is kept.
@@ -59,13 +62,13 @@ type Key struct {
 }
 
 // Edit is a change of one cart. Within the transaction the store locks the cart, hands its lines
-// to Apply and writes what Apply returns: lines that are missing there are removed, others inserted or changed.
+// to Apply and writes what Apply made of it: lines that are missing there are removed, others inserted or changed.
 type Edit struct {
 	Cart  Selector
 	Make  *NewCart // made when the selector finds none; nil to fail with NOT_FOUND
 	Key   *Key     // nil for none
 	Now   time.Time
-	Apply func(c *Stored) error // changes c.Lines; its error ends the edit without effect
+	Apply func(c *Stored) error // changes c; its error ends the edit without effect
 }
 
 // Completion is a cart that has become an order.
@@ -91,7 +94,7 @@ type Store interface {
 	Seen(ctx context.Context, cart uuid.UUID, prices map[uuid.UUID]money.Money) error
 	// Merge moves the lines of the anonymous cart with the token's hash into the user's open cart, which is
 	// target when there is none yet, and marks the former merged. Quantities add up to at most
-	// MaxQuantity. Repeated by the same user it changes nothing. It fails with NOT_FOUND, and with
+	// MaxQuantity; codes are added up to MaxCodes, and what is chosen of sending stays or is taken over. Repeated by the same user it changes nothing. It fails with NOT_FOUND, and with
 	// LIMIT_EXCEEDED, changing nothing, when there would be more than MaxLines lines.
 	Merge(ctx context.Context, tokenHash []byte, target NewCart, now time.Time) (*Stored, error)
 	// Complete marks the cart ordered, and moves what was put into it beyond the order into a new open cart of its user,

@@ -53,6 +53,7 @@ type orderData struct {
 	Email       string           `json:"email"`
 	DisplayName string           `json:"displayName"`
 	Subtotal    amount           `json:"subtotal"`
+	Discount    *amount          `json:"discount"`
 	Shipping    amount           `json:"shipping"`
 	Total       amount           `json:"total"`
 	Lines       []orderLine      `json:"lines"`

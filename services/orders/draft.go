@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/techmart/techmart/services/money"
+	"github.com/techmart/techmart/services/pricing"
 )
 
 // Types of the entries of a timeline.
@@ -14,6 +15,7 @@ const (
 	EntryPlaced            = "ORDER_PLACED"
 	EntryReserved          = "STOCK_RESERVED"
 	EntryShort             = "STOCK_INSUFFICIENT"
+	EntryUsedUp            = "PROMOTION_USED_UP"
 	EntryReleased          = "STOCK_RELEASED"
 	EntryAuthorized        = "PAYMENT_AUTHORIZED"
 	EntryDeclined          = "PAYMENT_DECLINED"
@@ -91,25 +93,6 @@ func (d *Draft) left() int {
 	return n
 }
 
-// Totals are the sums of an order.
-type Totals struct {
-	Subtotal, Shipping, Tax, Total money.Money
-}
-
-// Totals adds lines up by the shop's terms.
-func (c Config) Totals(lines []*Line) Totals {
-	t := Totals{Subtotal: money.New(0, c.Currency), Shipping: c.ShippingFee}
-	for _, l := range lines {
-		t.Subtotal = t.Subtotal.Add(l.Total)
-	}
-	if t.Subtotal.Amount >= c.FreeShippingFrom.Amount {
-		t.Shipping = money.New(0, c.Currency)
-	}
-	t.Total = t.Subtotal.Add(t.Shipping)
-	t.Tax = t.Total.Share(c.TaxRatePercent, 100+c.TaxRatePercent)
-	return t
-}
-
 // share gives what a parcel captures: the totals of what is in it. The first parcel carries the shipping, and the
 // last one whatever is left, so that the shares of all parcels add up to the total exactly.
 // Lines hold the quantities after the parcel, earlier the parcels before it.
@@ -131,7 +114,13 @@ func share(o *Order, lines []*Line, earlier []*Fulfillment, parcel []Fulfillment
 		sum = sum.Add(o.Shipping)
 	}
 	for _, p := range parcel {
-		sum = sum.Add(byID[p.LineID].UnitPrice.Times(p.Quantity))
+		sum = sum.Add(byID[p.LineID].part(p.Quantity))
 	}
 	return sum
+}
+
+// part gives what the last n articles that are on their way cost after discounts. The parts of a line add up to it.
+func (l *Line) part(n int) money.Money {
+	off := pricing.Part(l.Discount.Amount, l.Fulfilled, l.Quantity) - pricing.Part(l.Discount.Amount, l.Fulfilled-n, l.Quantity)
+	return l.UnitPrice.Times(n).Sub(money.New(off, l.UnitPrice.Currency))
 }

@@ -13,16 +13,19 @@ const (
 	CodePriceChanged      errs.Code = "PRICE_CHANGED"
 	CodePaymentDeclined   errs.Code = "PAYMENT_DECLINED"
 	CodeAmountExceeded    errs.Code = "AMOUNT_EXCEEDED"
+	// CodePromotionUnavailable is what a discount answers that cannot be used any more.
+	CodePromotionUnavailable errs.Code = "PROMOTION_UNAVAILABLE"
 )
 
 // Reason codes of orders that came to nothing.
 const (
-	ReasonInsufficientStock  = "INSUFFICIENT_STOCK"
-	ReasonPaymentDeclined    = "PAYMENT_DECLINED"
-	ReasonStockUnavailable   = "STOCK_UNAVAILABLE"   // the stock could not be reserved for too long
-	ReasonPaymentUnavailable = "PAYMENT_UNAVAILABLE" // the provider did not answer for too long
-	ReasonByCustomer         = "CANCELLED_BY_CUSTOMER"
-	ReasonByShop             = "CANCELLED_BY_SHOP"
+	ReasonInsufficientStock    = "INSUFFICIENT_STOCK"
+	ReasonPromotionUnavailable = "PROMOTION_UNAVAILABLE"
+	ReasonPaymentDeclined      = "PAYMENT_DECLINED"
+	ReasonStockUnavailable     = "STOCK_UNAVAILABLE"   // the stock could not be reserved for too long
+	ReasonPaymentUnavailable   = "PAYMENT_UNAVAILABLE" // the provider did not answer for too long
+	ReasonByCustomer           = "CANCELLED_BY_CUSTOMER"
+	ReasonByShop               = "CANCELLED_BY_SHOP"
 )
 
 // What a Store answers besides NOT_FOUND. They never leave the domain.

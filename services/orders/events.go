@@ -58,6 +58,7 @@ type EventData struct {
 	DisplayName string            `json:"displayName"`
 	Status      Status            `json:"status"`
 	Subtotal    EventAmount       `json:"subtotal"`
+	Discount    *EventAmount      `json:"discount,omitempty"` // where there is one
 	Shipping    EventAmount       `json:"shipping"`
 	Total       EventAmount       `json:"total"`
 	Lines       []EventLine       `json:"lines"`
@@ -74,6 +75,10 @@ func (d *Draft) emit(eventType string, more func(*EventData)) error {
 		OrderID: o.ID, Number: o.Number, CustomerID: o.CustomerID, Email: o.Email, DisplayName: o.DisplayName,
 		Status: o.Status, Subtotal: amount(o.Subtotal), Shipping: amount(o.Shipping), Total: amount(o.Total),
 		ReasonCode: o.ReasonCode, Reason: o.Reason, Lines: make([]EventLine, len(d.Lines)),
+	}
+	if !o.Discount.IsZero() {
+		off := amount(o.Discount)
+		data.Discount = &off
 	}
 	for i, l := range d.Lines {
 		data.Lines[i] = EventLine{Title: l.Title, VariantTitle: l.VariantTitle, SKU: l.SKU, Quantity: l.Quantity,

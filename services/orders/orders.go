@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/techmart/techmart/services/money"
+	"github.com/techmart/techmart/services/pricing"
 )
 
 // Order is what somebody bought, and where it stands.
@@ -29,9 +30,13 @@ type Order struct {
 	ReasonCode  string // why it failed or was cancelled, for programs; empty otherwise
 	Reason      string // the same for the customer, in English
 	Subtotal    money.Money
-	Shipping    money.Money
+	Discount    money.Money // taken off the lines
+	Discounts   []Discount
+	Shipping    money.Money // after discounts
+	Method      ShippingMethod
 	Tax         money.Money // contained in Total
-	Total       money.Money
+	Taxes       []Tax
+	Total       money.Money // Subtotal - Discount + Shipping
 	Address     Address
 	Stage       Stage // what the saga does next
 	CaptureNow  bool  // the payment is captured at once, not parcel by parcel
@@ -62,7 +67,29 @@ type Line struct {
 	Quantity     int
 	Fulfilled    int // how many are on their way
 	UnitPrice    money.Money
-	Total        money.Money
+	Total        money.Money // before discounts
+	Discount     money.Money
+	Tax          money.Money // contained in Total - Discount
+}
+
+// Discount is a promotion as it was when it was applied.
+type Discount struct {
+	PromotionID uuid.UUID    `json:"promotionId"`
+	Code        string       `json:"code,omitempty"` // empty for one that needs none
+	Title       string       `json:"title"`
+	Kind        pricing.Kind `json:"kind"`
+	Amount      int64        `json:"amount"` // taken off the lines, or shipping, in minor units
+}
+
+// ShippingMethod is a way of sending as it was when it was chosen.
+type ShippingMethod struct{ Code, Title string }
+
+// Tax is the tax of one rate.
+type Tax struct {
+	Rate    pricing.Rate `json:"rate"`
+	Country string       `json:"country"`
+	Base    int64        `json:"base"`   // what the tax is contained in, in minor units
+	Amount  int64        `json:"amount"` // in minor units
 }
 
 // Address is where an order goes.
@@ -111,8 +138,17 @@ type Entry struct {
 
 // Cart is what is to be ordered.
 type Cart struct {
-	ID    uuid.UUID
-	Lines []CartLine
+	ID         uuid.UUID
+	Lines      []CartLine
+	Promotions []pricing.Promotion // that can be used
+	Unusable   []Unusable          // codes that cannot be used now
+	Method     string              // way of sending; empty for the usual one
+}
+
+// Unusable is a code that a cart holds in vain.
+type Unusable struct {
+	Position int // among the cart's codes
+	Code     string
 }
 
 // CartLine is a variant in a cart at the price and stock of now.
@@ -144,12 +180,23 @@ type StockLine struct {
 
 // Inventory keeps stock. All its methods may be repeated.
 type Inventory interface {
-	// Reserve holds the lines for the order, all or none. It fails with INSUFFICIENT_STOCK.
-	Reserve(ctx context.Context, orderID uuid.UUID, lines []StockLine) error
+	// Hold has the cart hold the lines for a while, all or none. It fails with INSUFFICIENT_STOCK.
+	Hold(ctx context.Context, cartID uuid.UUID, lines []StockLine) error
+	// Reserve holds the lines for the order, all or none, and takes over what the cart holds of them. It fails with
+	// INSUFFICIENT_STOCK.
+	Reserve(ctx context.Context, orderID, cartID uuid.UUID, lines []StockLine) error
 	// Release gives back what is still held for the order; it does nothing when nothing is.
 	Release(ctx context.Context, orderID uuid.UUID) error
 	// Fulfill takes the lines of a parcel out of what is held for the order, once for each parcel.
 	Fulfill(ctx context.Context, orderID, fulfillmentID uuid.UUID, lines []StockLine) error
+}
+
+// Promotions counts the uses of promotions. All its methods may be repeated.
+type Promotions interface {
+	// Redeem reserves a use of each promotion for the order, all or none. It fails with PROMOTION_UNAVAILABLE.
+	Redeem(ctx context.Context, orderID, customerID uuid.UUID, promotions []uuid.UUID) error
+	// Release gives the order's uses back; it does nothing when there are none.
+	Release(ctx context.Context, orderID uuid.UUID) error
 }
 
 // Payments moves money. All its methods may be repeated. An error that is neither documented here is tried again.
@@ -191,9 +238,11 @@ type Signals interface {
 type Config struct {
 	Currency         money.Currency
 	ShippingFee      money.Money
-	FreeShippingFrom money.Money // subtotal from which sending costs nothing
-	TaxRatePercent   int64       // contained in prices
-	CaptureNow       bool        // capture the payment at confirmation, not parcel by parcel
+	FreeShippingFrom money.Money             // subtotal from which sending costs nothing
+	Methods          []pricing.Method        // beside the usual way of sending
+	TaxRatePercent   int64                   // contained in prices
+	TaxRates         map[string]pricing.Rate // the same by country, where it is another one
+	CaptureNow       bool                    // capture the payment at confirmation, not parcel by parcel
 	// ClaimTime is how long one execution of a saga owns its order; a killed one is taken over after it. A step has a third
 	// of it. 0 means 60 s.
 	ClaimTime time.Duration
@@ -201,28 +250,30 @@ type Config struct {
 
 // Deps is what a Service needs. Clock and Log have defaults.
 type Deps struct {
-	Store     Store
-	Carts     Carts
-	Inventory Inventory
-	Payments  Payments
-	Customers Customers
-	Signals   Signals
-	Config    Config
-	Clock     func() time.Time // nil for the machine's
-	Log       *slog.Logger     // nil for the default
+	Store      Store
+	Carts      Carts
+	Promotions Promotions
+	Inventory  Inventory
+	Payments   Payments
+	Customers  Customers
+	Signals    Signals
+	Config     Config
+	Clock      func() time.Time // nil for the machine's
+	Log        *slog.Logger     // nil for the default
 }
 
 // Service holds the rules of orders. It is safe for concurrent use.
 type Service struct {
-	store     Store
-	carts     Carts
-	inventory Inventory
-	payments  Payments
-	customers Customers
-	signals   Signals
-	config    Config
-	clock     func() time.Time
-	log       *slog.Logger
+	store      Store
+	carts      Carts
+	promotions Promotions
+	inventory  Inventory
+	payments   Payments
+	customers  Customers
+	signals    Signals
+	config     Config
+	clock      func() time.Time
+	log        *slog.Logger
 }
 
 // New makes a Service. It fails when the terms of sale contradict themselves.
@@ -238,7 +289,7 @@ func New(d Deps) (*Service, error) {
 	}
 	c.ClaimTime = cmp.Or(c.ClaimTime, time.Minute)
 	s := &Service{
-		store: d.Store, carts: d.Carts, inventory: d.Inventory, payments: d.Payments,
+		store: d.Store, carts: d.Carts, promotions: d.Promotions, inventory: d.Inventory, payments: d.Payments,
 		customers: d.Customers, signals: d.Signals, config: c, clock: d.Clock, log: d.Log,
 	}
 	if s.clock == nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/money"
+	"github.com/techmart/techmart/services/pricing"
 	"github.com/techmart/techmart/services/viewer"
 )
 
@@ -59,6 +60,9 @@ func (s *Service) Place(ctx context.Context, in PlaceInput) (*Order, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
+	if made, err := s.hold(ctx, v.UserID, key, &p); made != nil || err != nil {
+		return made, err
+	}
 	d, err := p.draft(v.UserID, s)
 	if err != nil {
 		return nil, err
@@ -101,25 +105,30 @@ func (s *Service) insert(ctx context.Context, d *Draft) (*Order, error) {
 		}
 		return s.replay(ctx, *d.Key, used)
 	case errors.Is(err, ErrOrdered):
-		if d.Key != nil {
-			used, err := s.store.Used(ctx, *d.Key)
-			if err == nil {
-				return s.replay(ctx, *d.Key, used)
-			}
-			if errs.CodeOf(err) != errs.NotFound {
-				return nil, err
-			}
-		}
-		order, err := s.store.ByCart(ctx, d.Order.CartID)
-		if err != nil {
-			return nil, err
-		}
-		if order.CustomerID != d.Order.CustomerID {
-			return nil, errs.New(CodeCartEmpty, "The cart is empty.")
-		}
-		return order, nil
+		return s.ordered(ctx, d.Key, d.Order.CartID, d.Order.CustomerID)
 	}
 	return nil, err
+}
+
+// ordered gives the order that the key, or else the cart, made before. It fails with NOT_FOUND.
+func (s *Service) ordered(ctx context.Context, key *Key, cartID, customerID uuid.UUID) (*Order, error) {
+	if key != nil {
+		used, err := s.store.Used(ctx, *key)
+		if err == nil {
+			return s.replay(ctx, *key, used)
+		}
+		if errs.CodeOf(err) != errs.NotFound {
+			return nil, err
+		}
+	}
+	order, err := s.store.ByCart(ctx, cartID)
+	if err != nil {
+		return nil, err
+	}
+	if order.CustomerID != customerID {
+		return nil, errs.New(CodeCartEmpty, "The cart is empty.")
+	}
+	return order, nil
 }
 
 // replay gives the order that the key made.
@@ -147,7 +156,7 @@ type placing struct {
 	address  Address
 	faults   errs.Collector
 	lines    []*Line
-	totals   Totals
+	quote    pricing.Quote
 }
 
 // gather reads what an order needs, all at once.
@@ -199,9 +208,17 @@ func (p *placing) check() error {
 			VariantTitle: l.VariantTitle, Quantity: l.Quantity, UnitPrice: l.UnitPrice, Total: l.UnitPrice.Times(l.Quantity),
 		})
 	}
-	p.totals = p.config.Totals(p.lines)
-	if want := p.in.ExpectedTotal; want != nil && *want != p.totals.Total {
-		p.faults.Add(CodePriceChanged, "The total is "+p.totals.Total.String()+" now. Look at the cart again.", "expectedTotal")
+	for _, u := range p.cart.Unusable {
+		p.faults.Add(CodePromotionUnavailable, "The code "+u.Code+" cannot be used any more. Take it out to order.", "cart", "discountCodes", strconv.Itoa(u.Position))
+	}
+	p.quote = p.config.Terms().Quote(pricing.Request{
+		Lines: totals(p.lines), Promotions: p.cart.Promotions, Country: p.address.CountryCode, Method: p.cart.Method,
+	})
+	if !p.quote.Sendable() {
+		p.faults.Add(errs.Invalid, "The shop does not send to this country in this way. Choose another one.", "cart", "shippingMethod")
+	}
+	if want := p.in.ExpectedTotal; want != nil && *want != p.quote.Total {
+		p.faults.Add(CodePriceChanged, "The total is "+p.quote.Total.String()+" now. Look at the cart again.", "expectedTotal")
 	}
 	return p.faults.Err()
 }
@@ -227,7 +244,6 @@ func (p *placing) draft(userID uuid.UUID, s *Service) (*Draft, error) {
 	o := &Order{
 		ID: id, Number: p.start.Number, CustomerID: userID, CartID: p.cart.ID,
 		Email: p.customer.Email, DisplayName: p.customer.DisplayName, Status: Pending, Stage: StageReserve,
-		Subtotal: p.totals.Subtotal, Shipping: p.totals.Shipping, Tax: p.totals.Tax, Total: p.totals.Total,
 		Address: p.address, CaptureNow: p.config.CaptureNow, PlacedAt: now, UpdatedAt: now,
 	}
 	for _, l := range p.lines {
@@ -236,6 +252,7 @@ func (p *placing) draft(userID uuid.UUID, s *Service) (*Draft, error) {
 		}
 		l.OrderID = id
 	}
+	price(o, p.lines, p.quote)
 	d := NewDraft(o, p.lines, nil, p.in.PaymentToken)
 	d.begin(now)
 	if err := d.log(EntryPlaced, "The order was placed."); err != nil {

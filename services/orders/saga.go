@@ -67,7 +67,7 @@ func judge(step Step, err error) outcome {
 		return false
 	}
 	switch {
-	case step == StepReserve && has(CodeInsufficientStock, errs.NotFound),
+	case step == StepReserve && has(CodeInsufficientStock, CodePromotionUnavailable, errs.NotFound),
 		step == StepAuthorize && has(CodePaymentDeclined),
 		step == StepCapture && has(CodeAmountExceeded, errs.InvalidState, errs.NotFound),
 		step == StepVoid && has(errs.InvalidState):
@@ -124,6 +124,10 @@ func (d *Draft) refuse(step Step, cause error) error {
 	switch step {
 	case StepReserve:
 		o.Stage = StageRelease
+		if errs.Is(cause, CodePromotionUnavailable) {
+			d.blame(ReasonPromotionUnavailable, "A discount was used up before the order could be confirmed. Nothing is charged; please order again.")
+			return d.log(EntryUsedUp, "A discount was used up.")
+		}
 		d.blame(ReasonInsufficientStock, "An article went out of stock before the order could be confirmed.")
 		return d.log(EntryShort, "There is not enough stock.")
 	case StepAuthorize:

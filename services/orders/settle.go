@@ -109,7 +109,10 @@ func (s *Service) ask(ctx context.Context, d *Draft, step Step) error {
 	}
 	switch step {
 	case StepReserve:
-		return s.inventory.Reserve(ctx, o.ID, articles(d.Lines))
+		if err := s.inventory.Reserve(ctx, o.ID, o.CartID, articles(d.Lines)); err != nil || len(o.Discounts) == 0 {
+			return err
+		}
+		return s.promotions.Redeem(ctx, o.ID, o.CustomerID, promotionsOf(o))
 	case StepAuthorize:
 		return s.payments.Authorize(ctx, o.ID, o.CustomerID, o.Total, d.Token)
 	case StepCapture:
@@ -119,7 +122,10 @@ func (s *Service) ask(ctx context.Context, d *Draft, step Step) error {
 	case StepRefund:
 		return s.payments.RefundAll(ctx, o.ID, o.Reason)
 	case StepRelease:
-		return s.inventory.Release(ctx, o.ID)
+		if err := s.inventory.Release(ctx, o.ID); err != nil || len(o.Discounts) == 0 {
+			return err
+		}
+		return s.promotions.Release(ctx, o.ID)
 	}
 	return fmt.Errorf("orders: unknown step %q", step)
 }

@@ -20,6 +20,12 @@ WHERE token_hash = $1 AND (status = 'MERGED' OR status = 'OPEN' AND expires_at >
 	moveLines = `INSERT INTO carts.lines (id, cart_id, variant_id, quantity, seen, currency)
 SELECT gen_random_uuid(), $2, variant_id, quantity, seen, currency FROM carts.lines WHERE cart_id = $1 ORDER BY position
 ON CONFLICT (cart_id, variant_id) DO UPDATE SET quantity = least($3, lines.quantity + excluded.quantity)`
+	// Codes of the account's cart come first.
+	carryOver = `UPDATE carts.carts t SET
+	codes = (t.codes || ARRAY(SELECT c FROM unnest(s.codes) WITH ORDINALITY AS u(c, n) WHERE c <> ALL (t.codes) ORDER BY n))[1:$3],
+	shipping_method = CASE WHEN t.shipping_method = '' THEN s.shipping_method ELSE t.shipping_method END,
+	country = CASE WHEN t.country = '' THEN s.country ELSE t.country END
+FROM carts.carts s WHERE s.id = $1 AND t.id = $2`
 	closeMerged = `UPDATE carts.carts SET status = 'MERGED', merged_by = $2, updated_at = $3 WHERE id = $1`
 	touchTarget = `UPDATE carts.carts SET updated_at = $2 WHERE id = $1`
 )
@@ -47,6 +53,7 @@ func (s *Store) Merge(ctx context.Context, tokenHash []byte, target carts.NewCar
 		if status == carts.Open {
 			batch := &pgx.Batch{}
 			batch.Queue(moveLines, source, id, carts.MaxQuantity)
+			batch.Queue(carryOver, source, id, carts.MaxCodes)
 			batch.Queue(closeMerged, source, target.UserID, now)
 			batch.Queue(touchTarget, id, now)
 			if err := tx.SendBatch(ctx, batch).Close(); err != nil {

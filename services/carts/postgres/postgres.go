@@ -27,7 +27,7 @@ var _ carts.Store = (*Store)(nil)
 // New makes the store; the schema has to be migrated.
 func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
 
-const selectCart = `SELECT c.id, c.user_id, c.updated_at, c.expires_at, l.id, l.variant_id, l.quantity, l.seen, l.currency
+const selectCart = `SELECT c.id, c.user_id, c.updated_at, c.expires_at, c.codes, c.shipping_method, c.country, l.id, l.variant_id, l.quantity, l.seen, l.currency
 FROM carts.carts c LEFT JOIN carts.lines l ON l.cart_id = c.id
 WHERE c.status = 'OPEN' AND `
 
@@ -55,15 +55,18 @@ func read(ctx context.Context, q querier, sql string, args ...any) ([]*carts.Sto
 		user     *uuid.UUID
 		updated  time.Time
 		expires  *time.Time
+		codes    []string
+		method   string
+		country  string
 		line     *uuid.UUID
 		variant  *uuid.UUID
 		quantity *int
 		seen     *int64
 		currency *string
 	)
-	_, err = pgx.ForEachRow(rows, []any{&id, &user, &updated, &expires, &line, &variant, &quantity, &seen, &currency}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&id, &user, &updated, &expires, &codes, &method, &country, &line, &variant, &quantity, &seen, &currency}, func() error {
 		if len(list) == 0 || list[len(list)-1].ID != id {
-			c := &carts.Stored{ID: id, UpdatedAt: updated.UTC()}
+			c := &carts.Stored{ID: id, UpdatedAt: updated.UTC(), Codes: codes, Method: method, Country: country}
 			if user != nil {
 				c.UserID = *user
 			}
@@ -122,7 +125,8 @@ VALUES ($1, $2, $3, $4, $4, $5) ON CONFLICT DO NOTHING`
 	findKey = `SELECT request_hash FROM carts.idempotency_keys WHERE owner = $1 AND operation = $2 AND key = $3`
 	saveKey = `INSERT INTO carts.idempotency_keys (owner, operation, key, request_hash, result_id, created_at)
 VALUES ($1, $2, $3, $4, $5, $6)`
-	touchCart = `UPDATE carts.carts SET updated_at = $2, expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE greatest(expires_at, $3) END
+	touchCart = `UPDATE carts.carts SET updated_at = $2, expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE greatest(expires_at, $3) END,
+	codes = $4, shipping_method = $5, country = $6
 WHERE id = $1`
 	dropLines = `DELETE FROM carts.lines WHERE cart_id = $1 AND NOT id = ANY($2)`
 	// Rows are numbered in the order of the arrays.
@@ -213,8 +217,12 @@ func write(ctx context.Context, tx pgx.Tx, e carts.Edit, c *carts.Stored) error 
 		later := e.Now.Add(carts.AnonymousLifetime)
 		c.ExpiresAt = &later
 	}
+	codes := c.Codes
+	if codes == nil {
+		codes = []string{}
+	}
 	batch := &pgx.Batch{}
-	batch.Queue(touchCart, c.ID, e.Now, c.ExpiresAt)
+	batch.Queue(touchCart, c.ID, e.Now, c.ExpiresAt, codes, c.Method, c.Country)
 	batch.Queue(dropLines, c.ID, ids)
 	if n > 0 {
 		batch.Queue(saveLines, c.ID, ids, variants, quantities, seen, currencies)

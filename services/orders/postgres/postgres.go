@@ -40,36 +40,55 @@ var _ orders.Store = (*Store)(nil)
 func New(pool *pgxpool.Pool, jobs Jobs) *Store { return &Store{pool: pool, jobs: jobs} }
 
 const orderColumns = `o.id, o.number, o.customer_id, o.cart_id, o.email, o.display_name, o.status, o.reason_code, o.reason, o.currency,
-	o.subtotal, o.shipping, o.tax, o.total, o.address, o.stage, o.capture_now, o.placed_at, o.updated_at, o.version, o.sequence`
+	o.subtotal, o.shipping, o.tax, o.total, o.address, o.stage, o.capture_now, o.placed_at, o.updated_at, o.version, o.sequence,
+	o.discount, o.shipping_method, o.shipping_title, o.discounts, o.taxes`
 
 // scanOrder scans orderColumns, and what stands behind them into more.
 func scanOrder(row pgx.CollectableRow, more ...any) (*orders.Order, error) {
 	var (
-		o        orders.Order
-		cart     *uuid.UUID
-		currency string
-		address  []byte
+		o                orders.Order
+		cart             *uuid.UUID
+		currency         string
+		address          []byte
+		discounts, taxes []byte
 	)
 	err := row.Scan(append([]any{&o.ID, &o.Number, &o.CustomerID, &cart, &o.Email, &o.DisplayName, &o.Status, &o.ReasonCode, &o.Reason, &currency,
 		&o.Subtotal.Amount, &o.Shipping.Amount, &o.Tax.Amount, &o.Total.Amount, &address, &o.Stage, &o.CaptureNow,
-		&o.PlacedAt, &o.UpdatedAt, &o.Version, &o.Sequence}, more...)...)
+		&o.PlacedAt, &o.UpdatedAt, &o.Version, &o.Sequence,
+		&o.Discount.Amount, &o.Method.Code, &o.Method.Title, &discounts, &taxes}, more...)...)
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range []*money.Money{&o.Subtotal, &o.Shipping, &o.Tax, &o.Total} {
+	for _, m := range []*money.Money{&o.Subtotal, &o.Discount, &o.Shipping, &o.Tax, &o.Total} {
 		m.Currency = money.Currency(currency)
 	}
 	if cart != nil {
 		o.CartID = *cart
 	}
 	o.PlacedAt, o.UpdatedAt = o.PlacedAt.UTC(), o.UpdatedAt.UTC()
-	return &o, json.Unmarshal(address, &o.Address)
+	return &o, errors.Join(json.Unmarshal(address, &o.Address), unmarshalList(discounts, &o.Discounts), unmarshalList(taxes, &o.Taxes))
+}
+
+// unmarshalList reads a list, which most often is empty.
+func unmarshalList[T any](text []byte, list *[]T) error {
+	if string(text) == "[]" {
+		return nil
+	}
+	return json.Unmarshal(text, list)
+}
+
+// marshalList writes a list; none is an empty one.
+func marshalList[T any](list []T) ([]byte, error) {
+	if len(list) == 0 {
+		return []byte("[]"), nil
+	}
+	return json.Marshal(list)
 }
 
 func rowToOrder(row pgx.CollectableRow) (*orders.Order, error) { return scanOrder(row) }
 
 const lineColumns = `l.id, l.order_id, l.position, l.variant_id, l.product_id, l.sku, l.title, l.variant_title, l.quantity, l.fulfilled,
-	l.unit_price, l.total, o.currency`
+	l.unit_price, l.total, l.discount, l.tax, o.currency`
 
 func rowToLine(row pgx.CollectableRow) (*orders.Line, error) {
 	var (
@@ -77,8 +96,10 @@ func rowToLine(row pgx.CollectableRow) (*orders.Line, error) {
 		currency string
 	)
 	err := row.Scan(&l.ID, &l.OrderID, &l.Position, &l.VariantID, &l.ProductID, &l.SKU, &l.Title, &l.VariantTitle, &l.Quantity, &l.Fulfilled,
-		&l.UnitPrice.Amount, &l.Total.Amount, &currency)
-	l.UnitPrice.Currency, l.Total.Currency = money.Currency(currency), money.Currency(currency)
+		&l.UnitPrice.Amount, &l.Total.Amount, &l.Discount.Amount, &l.Tax.Amount, &currency)
+	for _, m := range []*money.Money{&l.UnitPrice, &l.Total, &l.Discount, &l.Tax} {
+		m.Currency = money.Currency(currency)
+	}
 	return &l, err
 }
 

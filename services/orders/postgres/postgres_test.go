@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"log/slog"
+	"reflect"
 	"testing"
 
 	"github.com/google/uuid"
@@ -60,7 +61,7 @@ func TestImport(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, err := store.ByNumber(t.Context(), "T-100050"); err != nil || *got != *d.Order {
+	if got, err := store.ByNumber(t.Context(), "T-100050"); err != nil || !reflect.DeepEqual(got, d.Order) {
 		t.Fatalf("got %+v, %v", got, err)
 	}
 	who := orders.Audience{Customer: d.Order.CustomerID}

@@ -16,12 +16,13 @@ import (
 
 const (
 	insertOrder = `INSERT INTO orders.orders (id, number, customer_id, cart_id, email, display_name, status, reason_code, reason, currency,
-	subtotal, shipping, tax, total, address, payment_token, stage, capture_now, placed_at, updated_at, version, sequence)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`
-	insertLines = `INSERT INTO orders.lines (id, order_id, position, variant_id, product_id, sku, title, variant_title, quantity, unit_price, total)
-SELECT id, $1, position, variant_id, product_id, sku, title, variant_title, quantity, unit_price, total
-FROM unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::integer[], $10::bigint[], $11::bigint[])
-	AS l(id, position, variant_id, product_id, sku, title, variant_title, quantity, unit_price, total)`
+	subtotal, shipping, tax, total, address, payment_token, stage, capture_now, placed_at, updated_at, version, sequence,
+	discount, shipping_method, shipping_title, discounts, taxes)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)`
+	insertLines = `INSERT INTO orders.lines (id, order_id, position, variant_id, product_id, sku, title, variant_title, quantity, unit_price, total, discount, tax)
+SELECT id, $1, position, variant_id, product_id, sku, title, variant_title, quantity, unit_price, total, discount, tax
+FROM unnest($2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::integer[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
+	AS l(id, position, variant_id, product_id, sku, title, variant_title, quantity, unit_price, total, discount, tax)`
 	// Nothing of the batch happens when the order has another version.
 	updateOrder = `WITH changed AS (
 	UPDATE orders.orders SET status = $3, reason_code = $4, reason = $5, payment_token = $6, stage = $7, updated_at = $8, version = $9, sequence = $10,
@@ -48,6 +49,14 @@ func (s *Store) Insert(ctx context.Context, d *orders.Draft) error {
 	if err != nil {
 		return err
 	}
+	discounts, err := marshalList(o.Discounts)
+	if err != nil {
+		return err
+	}
+	taxes, err := marshalList(o.Taxes)
+	if err != nil {
+		return err
+	}
 	var cart *uuid.UUID
 	if o.CartID != uuid.Nil {
 		cart = &o.CartID
@@ -55,7 +64,7 @@ func (s *Store) Insert(ctx context.Context, d *orders.Draft) error {
 	batch := &pgx.Batch{}
 	batch.Queue(insertOrder, o.ID, o.Number, o.CustomerID, cart, o.Email, o.DisplayName, o.Status, o.ReasonCode, o.Reason, o.Total.Currency,
 		o.Subtotal.Amount, o.Shipping.Amount, o.Tax.Amount, o.Total.Amount, address, d.Token, o.Stage, o.CaptureNow,
-		o.PlacedAt, o.UpdatedAt, o.Version, o.Sequence)
+		o.PlacedAt, o.UpdatedAt, o.Version, o.Sequence, o.Discount.Amount, o.Method.Code, o.Method.Title, discounts, taxes)
 	queueLines(batch, o.ID, d.Lines)
 	if err := queueRest(batch, d); err != nil {
 		return err
@@ -69,11 +78,13 @@ func queueLines(batch *pgx.Batch, order uuid.UUID, lines []*orders.Line) {
 	positions, quantities := make([]int, n), make([]int, n)
 	skus, titles, variantTitles := make([]string, n), make([]string, n), make([]string, n)
 	prices, totals := make([]int64, n), make([]int64, n)
+	discounts, taxes := make([]int64, n), make([]int64, n)
 	for i, l := range lines {
 		ids[i], variants[i], products[i], positions[i], quantities[i] = l.ID, l.VariantID, l.ProductID, l.Position, l.Quantity
 		skus[i], titles[i], variantTitles[i], prices[i], totals[i] = l.SKU, l.Title, l.VariantTitle, l.UnitPrice.Amount, l.Total.Amount
+		discounts[i], taxes[i] = l.Discount.Amount, l.Tax.Amount
 	}
-	batch.Queue(insertLines, order, ids, positions, variants, products, skus, titles, variantTitles, quantities, prices, totals)
+	batch.Queue(insertLines, order, ids, positions, variants, products, skus, titles, variantTitles, quantities, prices, totals, discounts, taxes)
 }
 
 // send runs a batch and enqueues jobs in one transaction. A batch alone is a transaction by itself, in one round trip.
