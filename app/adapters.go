@@ -103,13 +103,24 @@ func (a orderCarts) Complete(ctx context.Context, cartID, orderID uuid.UUID, ord
 	return a.s.Carts.Complete(ctx, cartID, orderID, quantities)
 }
 
-type orderInventory struct{ s *Services }
+type orderInventory struct {
+	s       *Services
+	holdFor time.Duration // how long a cart that is ordered holds its stock; 0 for not at all
+}
 
 var _ orders.Inventory = orderInventory{}
 
 // Reserve implements orders.Inventory.
-func (a orderInventory) Reserve(ctx context.Context, orderID uuid.UUID, lines []orders.StockLine) error {
-	return a.s.Products.Reserve(asProgram(ctx), orderID, stockLines(lines))
+func (a orderInventory) Reserve(ctx context.Context, orderID, cartID uuid.UUID, lines []orders.StockLine) error {
+	return a.s.Products.ReserveFromCart(asProgram(ctx), orderID, cartID, stockLines(lines))
+}
+
+// Hold implements orders.Inventory.
+func (a orderInventory) Hold(ctx context.Context, cartID uuid.UUID, lines []orders.StockLine) error {
+	if a.holdFor == 0 {
+		return nil
+	}
+	return a.s.Products.HoldForCheckout(asProgram(ctx), cartID, stockLines(lines), a.holdFor)
 }
 
 // Release implements orders.Inventory.

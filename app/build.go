@@ -74,7 +74,7 @@ func (a *App) build(o Options) error {
 		Store: promotionspostgres.New(a.pool("promotions")), Currency: currency, Clock: o.Clock, Log: a.log,
 	})
 	s.Carts = carts.New(carts.Deps{
-		Store: cartspostgres.New(a.pool("carts")), Catalog: catalog{s}, Promotions: s.Promotions, Terms: terms.Terms(), Clock: o.Clock, Log: a.log,
+		Store: cartspostgres.New(a.pool("carts")), Catalog: catalog{s}, Promotions: s.Promotions, Stock: cartStock{s}, HoldFor: c.CartHold, Terms: terms.Terms(), Clock: o.Clock, Log: a.log,
 	})
 	if err := a.buildPayments(o); err != nil {
 		return err
@@ -85,7 +85,7 @@ func (a *App) build(o Options) error {
 	}
 	a.stores.orders = orderspostgres.New(a.pool("orders"), queue)
 	s.Orders, err = orders.New(orders.Deps{
-		Store: a.stores.orders, Carts: orderCarts{s}, Promotions: s.Promotions, Inventory: orderInventory{s},
+		Store: a.stores.orders, Carts: orderCarts{s}, Promotions: s.Promotions, Inventory: orderInventory{s, c.CheckoutHold},
 		Payments: s.Payments.ForOrders(), Customers: orderCustomers{s}, Signals: a.hub, Config: terms, Clock: o.Clock, Log: a.log,
 	})
 	if err != nil {

@@ -43,6 +43,7 @@ func (a *App) chores() []chore {
 		})},
 		a.reconciliation(),
 		a.auditing(),
+		{"give back what carts held for too long", 5 * time.Second, untilNone(s.Products.ExpireHolds)},
 		{"resolve payments without an answer", time.Minute, func(ctx context.Context) error {
 			_, err := s.Payments.ResolvePending(ctx, time.Minute, 100)
 			return err

@@ -79,7 +79,9 @@ type Config struct {
 	ShippingMethods  []string `env:"SHIPPING_METHODS" envDefault:"express:Express shipping:12.90" doc:"ways of sending beside the usual one, separated by commas, each code:title:fee:sum from which it is free:countries; the last two may be left out: express:Express:12.90:100.00:DE|AT"`
 	CaptureNow       bool     `env:"CAPTURE_NOW" envDefault:"false" doc:"take the money at confirmation, not parcel by parcel"`
 
-	InventoryRepair bool `env:"INVENTORY_REPAIR" envDefault:"true" doc:"the hourly check of the stock repairs what follows from the reservations; false to report only"`
+	CartHold        time.Duration `env:"CART_HOLD" envDefault:"0s" doc:"how long a cart holds the stock of what was put into it, since its last change; 0s for not at all"`
+	CheckoutHold    time.Duration `env:"CHECKOUT_HOLD" envDefault:"15m" doc:"how long an order that is being placed holds its stock until its saga takes it over; 0s to reserve in the saga only"`
+	InventoryRepair bool          `env:"INVENTORY_REPAIR" envDefault:"true" doc:"the hourly check of the stock repairs what follows from the reservations; false to report only"`
 
 	PaymentProvider     string `env:"PAYMENT_PROVIDER" envDefault:"sandbox" doc:"stripe, or sandbox, which moves no money"`
 	StripeKey           string `env:"STRIPE_KEY" secret:"true" doc:"secret key of the Stripe account"`

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/techmart/techmart/services/carts"
 	"github.com/techmart/techmart/services/orders"
 	"github.com/techmart/techmart/services/products"
 )
@@ -30,6 +31,32 @@ func (a stockOrders) Over(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, er
 		o := known[id]
 		return o != nil && o.Stage != orders.StageUndone
 	}), nil
+}
+
+type cartStock struct{ s *Services }
+
+var _ carts.Stock = cartStock{}
+
+// Hold implements carts.Stock.
+func (a cartStock) Hold(ctx context.Context, cartID uuid.UUID, quantities map[uuid.UUID]int, lasts time.Duration) error {
+	lines := make([]products.StockLine, 0, len(quantities))
+	for id, n := range quantities {
+		lines = append(lines, products.StockLine{VariantID: id, Quantity: n})
+	}
+	_, err := a.s.Products.HoldForCart(asProgram(ctx), cartID, lines, lasts)
+	return err
+}
+
+// Held implements carts.Stock.
+func (a cartStock) Held(ctx context.Context, cartIDs []uuid.UUID) (map[uuid.UUID]map[uuid.UUID]int, error) {
+	return a.s.Products.HeldByCarts(asProgram(ctx), cartIDs)
+}
+
+// checkHolds checks the times for which carts hold stock.
+func (c Config) checkHolds(f faults) {
+	f.check(c.CartHold >= 0 && c.CartHold <= 24*time.Hour, "CART_HOLD is from 0 to 24h")
+	f.check(c.CheckoutHold >= 0 && c.CheckoutHold <= 24*time.Hour, "CHECKOUT_HOLD is from 0 to 24h")
+	f.check(c.CartHold == 0 || c.CheckoutHold > 0, "CART_HOLD needs a CHECKOUT_HOLD, by which an order takes over what its cart holds")
 }
 
 // CheckInventory checks all stock, and repairs it on request. It gives what it found before.

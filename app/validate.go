@@ -50,6 +50,7 @@ func (c Config) Validate() error {
 	f.check(err == nil, "TOKEN_KEYS are Ed25519 keys: "+reason(err)+"; make one with: openssl rand -base64 32")
 	c.checkAccounts(f)
 	c.checkPayments(f)
+	c.checkHolds(f)
 	f.check(len(c.CursorSecret) >= 32 && distinct(c.CursorSecret) >= 8,
 		"CURSOR_SECRET has 32 random characters or more; make one with: openssl rand -hex 32")
 	f.check(money.Currency(c.Currency).Known(), "CURRENCY is an ISO 4217 code that the shop knows, such as EUR")

@@ -128,6 +128,8 @@ type Deps struct {
 	Store      Store
 	Catalog    Catalog
 	Promotions Promotions
+	Stock      Stock         // nil where carts cannot hold stock
+	HoldFor    time.Duration // how long a cart holds what is put into it; 0 for not at all
 	Terms      pricing.Terms
 	Clock      func() time.Time // nil for the machine's
 	Log        *slog.Logger     // nil for the default
@@ -138,6 +140,8 @@ type Service struct {
 	store      Store
 	catalog    Catalog
 	promotions Promotions
+	stock      Stock
+	holdFor    time.Duration
 	terms      pricing.Terms
 	clock      func() time.Time
 	log        *slog.Logger
@@ -145,7 +149,7 @@ type Service struct {
 
 // New makes a Service.
 func New(d Deps) *Service {
-	s := &Service{store: d.Store, catalog: d.Catalog, promotions: d.Promotions, terms: d.Terms, clock: d.Clock, log: d.Log}
+	s := &Service{store: d.Store, catalog: d.Catalog, promotions: d.Promotions, stock: d.Stock, holdFor: d.HoldFor, terms: d.Terms, clock: d.Clock, log: d.Log}
 	if s.clock == nil {
 		s.clock = time.Now
 	}

@@ -30,6 +30,9 @@ func (s *Service) price(ctx context.Context, c *Stored, known map[uuid.UUID]Vari
 			variants[id] = v
 		}
 	}
+	if err := s.addHeld(ctx, c, variants); err != nil {
+		return nil, err
+	}
 	promotions, refused, err := s.promotions.Offers(ctx, c.UserID, c.Codes)
 	if err != nil {
 		return nil, err

@@ -187,6 +187,11 @@ func (s *Service) MergeFor(ctx context.Context, userID uuid.UUID, token string) 
 	if err != nil {
 		return nil, err
 	}
+	if s.holding() {
+		if err := s.letGo(ctx, hash); err != nil {
+			return nil, err
+		}
+	}
 	stored, err := s.store.Merge(ctx, hash, NewCart{ID: id, UserID: userID}, s.now())
 	if err != nil {
 		return nil, at(err, token)
@@ -234,6 +239,10 @@ func (s *Service) edit(ctx context.Context, token string, apply func(*Stored) er
 
 // changed prices a cart after a change, with its warnings, and notes the prices as seen.
 func (s *Service) changed(ctx context.Context, stored *Stored, known map[uuid.UUID]Variant, token string) (*Cart, error) {
+	if s.holding() {
+		s.hold(ctx, stored)
+		known = nil // what is available is another now
+	}
 	c, err := s.price(ctx, stored, known)
 	if err != nil {
 		return nil, err

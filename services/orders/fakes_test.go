@@ -150,8 +150,13 @@ func (s *shop) Address(_ context.Context, _, id uuid.UUID) (orders.Address, erro
 	return orders.Address{Recipient: "Ada", Line1: "Main Street 1", PostalCode: "10115", City: "Berlin", CountryCode: "DE"}, nil
 }
 
+// Hold implements orders.Inventory: as in a shop whose carts hold nothing at checkout, but for its hooks.
+func (s *shop) Hold(ctx context.Context, _ uuid.UUID, _ []orders.StockLine) error {
+	return s.do(ctx, "hold", func() (bool, error) { return false, nil })
+}
+
 // Reserve implements orders.Inventory.
-func (s *shop) Reserve(ctx context.Context, orderID uuid.UUID, lines []orders.StockLine) error {
+func (s *shop) Reserve(ctx context.Context, orderID, _ uuid.UUID, lines []orders.StockLine) error {
 	return s.do(ctx, "reserve", func() (bool, error) {
 		if _, again := s.reserved[orderID]; again {
 			return false, nil
