@@ -32,6 +32,7 @@ func euro(cents int64) money.Money { return money.New(cents, "EUR") }
 type fixture struct {
 	*orders.Service
 	shop    *shop
+	uses    *uses
 	signals *signals
 	pool    *pgxpool.Pool
 	store   *orderspostgres.Store
@@ -69,11 +70,11 @@ func setupOn(t *testing.T, pool *pgxpool.Pool, config orders.Config) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{shop: newShop(), signals: &signals{subs: map[string][]chan []byte{}}, pool: pool,
+	f := &fixture{shop: newShop(), uses: &uses{of: map[uuid.UUID][]uuid.UUID{}}, signals: &signals{subs: map[string][]chan []byte{}}, pool: pool,
 		store: orderspostgres.New(pool, client), lamp: uuid.New(), desk: uuid.New()}
 	f.shop.stock[f.lamp], f.shop.stock[f.desk] = 100, 100
 	f.Service = ok(orders.New(orders.Deps{
-		Store: f.store, Carts: f.shop, Inventory: f.shop, Payments: f.shop, Customers: f.shop, Signals: f.signals,
+		Store: f.store, Carts: f.shop, Promotions: f.uses, Inventory: f.shop, Payments: f.shop, Customers: f.shop, Signals: f.signals,
 		Config: config, Log: slog.New(slog.DiscardHandler),
 	}))(t)
 	return f
