@@ -12,8 +12,8 @@ import (
 )
 
 // Pipeline is a transaction that costs no round trips of its own: its BEGIN travels with the first
-// statements, and its COMMIT with the last ones. Of pgx.Tx it has what stores need: Query, QueryRow, Exec
-// and SendBatch, whose result must be closed before the next call. It is for one goroutine.
+// statements, and its COMMIT with the last ones. Of pgx.Tx it has what stores need: Query, QueryRow, Exec,
+// Commit and SendBatch, whose result must be closed before the next call. It is for one goroutine.
 type Pipeline struct {
 	pgx.Tx // nil: what the Pipeline does not have panics
 	conn   *pgxpool.Conn
@@ -21,8 +21,8 @@ type Pipeline struct {
 	ended  bool
 }
 
-// InPipeline runs fn in one read-committed transaction. fn ends it with Commit, which sends the last
-// batch; a transaction that fn does not commit is rolled back, also when fn returns nil. A serialization
+// InPipeline runs fn in one read-committed transaction. fn ends it with CommitBatch, which sends the
+// last batch; a transaction that fn does not commit is rolled back, also when fn returns nil. A serialization
 // failure or deadlock runs fn again, as InTx does. fn's error is returned unchanged.
 func InPipeline(ctx context.Context, pool *pgxpool.Pool, fn func(p *Pipeline) error) error {
 	return retry(ctx, func() error {
@@ -80,29 +80,33 @@ func begun(b *pgx.Batch) *pgx.Batch {
 	return all
 }
 
-// Commit sends a batch, which may be empty or nil, and commits. The whole transaction may be this one batch.
-func (p *Pipeline) Commit(ctx context.Context, b *pgx.Batch) error {
+// Commit commits.
+func (p *Pipeline) Commit(ctx context.Context) error { return p.CommitBatch(ctx, nil) }
+
+// CommitBatch sends a batch, which may be empty or nil, and commits. The whole transaction may be this one batch.
+func (p *Pipeline) CommitBatch(ctx context.Context, b *pgx.Batch) error {
 	if p.ended {
 		return errEnded
 	}
-	if b == nil {
-		b = &pgx.Batch{}
-	}
 	p.ended = true
+	last := &pgx.Batch{} // fn may run again with the same one
+	if b != nil {
+		last.QueuedQueries = append(last.QueuedQueries, b.QueuedQueries...)
+	}
 	if p.begun {
 		// What failed before makes of COMMIT a ROLLBACK, which is no error to the server.
-		b.Queue("commit").Exec(func(tag pgconn.CommandTag) error {
+		last.Queue("commit").Exec(func(tag pgconn.CommandTag) error {
 			if tag.String() == "ROLLBACK" {
 				return pgx.ErrTxCommitRollback
 			}
 			return nil
 		})
 	}
-	if b.Len() == 0 {
+	if last.Len() == 0 {
 		return nil
 	}
 	// Without a BEGIN the batch is a transaction by itself.
-	return p.conn.SendBatch(ctx, b).Close()
+	return p.conn.SendBatch(ctx, last).Close()
 }
 
 // Query runs a statement that answers rows.

@@ -40,12 +40,12 @@ func TestPipeline(t *testing.T) {
 		rows  int
 		calls int64 // round trips; 0 for any number
 	}{
-		{"one batch", func(ctx context.Context, p *postgres.Pipeline) error { return p.Commit(ctx, adding(1, 2)) }, nil, 2, 1},
+		{"one batch", func(ctx context.Context, p *postgres.Pipeline) error { return p.CommitBatch(ctx, adding(1, 2)) }, nil, 2, 1},
 		{"two batches", func(ctx context.Context, p *postgres.Pipeline) error {
 			if err := p.SendBatch(ctx, adding(1)).Close(); err != nil {
 				return err
 			}
-			return p.Commit(ctx, adding(2))
+			return p.CommitBatch(ctx, adding(2))
 		}, nil, 2, 2},
 		{"a query, a statement, a row and a batch", func(ctx context.Context, p *postgres.Pipeline) error {
 			rows, err := p.Query(ctx, `SELECT generate_series(1, 3)`)
@@ -62,9 +62,9 @@ func TestPipeline(t *testing.T) {
 			if err := p.QueryRow(ctx, `SELECT count(*) FROM things`).Scan(&n); err != nil || n != 1 {
 				t.Errorf("%d, %v", n, err)
 			}
-			return p.Commit(ctx, adding(2))
+			return p.CommitBatch(ctx, adding(2))
 		}, nil, 2, 4},
-		{"nothing", func(ctx context.Context, p *postgres.Pipeline) error { return p.Commit(ctx, nil) }, nil, 0, 0},
+		{"nothing", func(ctx context.Context, p *postgres.Pipeline) error { return p.CommitBatch(ctx, nil) }, nil, 0, 0},
 		{"a row that is not there", func(ctx context.Context, p *postgres.Pipeline) error {
 			return p.QueryRow(ctx, `SELECT id FROM things WHERE id = 9`).Scan(new(int))
 		}, pgx.ErrNoRows, 0, 0},
@@ -73,10 +73,10 @@ func TestPipeline(t *testing.T) {
 		}, refused, 0, 0},
 		{"forgotten", func(ctx context.Context, p *postgres.Pipeline) error { return p.SendBatch(ctx, adding(1)).Close() }, nil, 0, 0},
 		{"used after its end", func(ctx context.Context, p *postgres.Pipeline) error {
-			if err := p.Commit(ctx, adding(1)); err != nil {
+			if err := p.CommitBatch(ctx, adding(1)); err != nil {
 				return err
 			}
-			if p.SendBatch(ctx, adding(2)).Close() == nil || p.Commit(ctx, nil) == nil {
+			if p.SendBatch(ctx, adding(2)).Close() == nil || p.CommitBatch(ctx, nil) == nil {
 				t.Error("it goes on")
 			}
 			_, err := p.Exec(ctx, insert, 3)
@@ -88,7 +88,7 @@ func TestPipeline(t *testing.T) {
 		{"a failure that was swallowed", func(ctx context.Context, p *postgres.Pipeline) error {
 			_, _ = p.Exec(ctx, insert, 1)
 			_, _ = p.Exec(ctx, insert, 1)
-			if err := p.Commit(ctx, nil); !errors.Is(err, pgx.ErrTxCommitRollback) {
+			if err := p.CommitBatch(ctx, nil); !errors.Is(err, pgx.ErrTxCommitRollback) {
 				t.Errorf("committed with %v", err)
 			}
 			return refused
@@ -119,7 +119,7 @@ func TestPipeline(t *testing.T) {
 					return err
 				}
 			}
-			return p.Commit(t.Context(), last)
+			return p.CommitBatch(t.Context(), last)
 		})
 		if !postgres.IsUniqueViolation(err, "things_pkey") {
 			t.Errorf("%s: %v", name, err)

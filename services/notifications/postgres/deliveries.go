@@ -42,8 +42,8 @@ WHERE id = $1`
 // UpdateDelivery changes a delivery under a lock; see [notifications.Store]. The payload can only be kept or dropped.
 func (s *Store) UpdateDelivery(ctx context.Context, id uuid.UUID, change func(*notifications.Delivery) error) (*notifications.Delivery, error) {
 	var d *notifications.Delivery
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `SELECT `+deliveryColumns+`, payload FROM notifications.deliveries WHERE id = $1 FOR UPDATE`, id)
+	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
+		rows, err := p.Query(ctx, `SELECT `+deliveryColumns+`, payload FROM notifications.deliveries WHERE id = $1 FOR UPDATE`, id)
 		if err != nil {
 			return err
 		}
@@ -56,9 +56,10 @@ func (s *Store) UpdateDelivery(ctx context.Context, id uuid.UUID, change func(*n
 		if err := change(d); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, deliveryUpdate, d.ID, d.Status, d.Attempts, d.LastError, nullTime(d.ClaimedUntil),
+		batch := &pgx.Batch{}
+		batch.Queue(deliveryUpdate, d.ID, d.Status, d.Attempts, d.LastError, nullTime(d.ClaimedUntil),
 			nullTime(d.HandedOverAt), d.Unknown, d.UpdatedAt, nullTime(d.SentAt), d.Payload != nil)
-		return err
+		return p.CommitBatch(ctx, batch)
 	})
 	if err != nil {
 		return nil, err

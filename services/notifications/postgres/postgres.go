@@ -29,37 +29,43 @@ var _ notifications.Store = (*Store)(nil)
 // New makes a Store on a pool of postgres.Open; the schema has been migrated.
 func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
 
-const deliveryInsert = `
-INSERT INTO notifications.deliveries (id, event_id, user_id, kind, channel, recipient, status, payload, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
-ON CONFLICT ON CONSTRAINT deliveries_event DO NOTHING`
+// acceptEvent writes the delivery of an event, and along with it the inbox entry, in one statement; what belongs
+// to an event that was accepted before is not written. It answers a row where it wrote.
+const acceptEvent = `
+WITH delivery AS (
+  INSERT INTO notifications.deliveries (id, event_id, user_id, kind, channel, recipient, status, payload, created_at, updated_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+  ON CONFLICT ON CONSTRAINT deliveries_event DO NOTHING
+  RETURNING event_id, user_id, kind
+), entry AS (
+  INSERT INTO notifications.notifications (id, event_id, user_id, kind, title, body, order_id, created_at)
+  SELECT $10, event_id, user_id, kind, $11, $12, $13, $14 FROM delivery WHERE $10::uuid IS NOT NULL
+)
+SELECT FROM delivery`
 
-const notificationInsert = `
-INSERT INTO notifications.notifications (id, event_id, user_id, kind, title, body, order_id, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
-
-// Accept writes what an event leads to; see [notifications.Store].
+// Accept writes what an event leads to; see [notifications.Store]. An event that is new takes two round trips.
 func (s *Store) Accept(ctx context.Context, d *notifications.Delivery, n *notifications.Notification) (fresh bool, err error) {
-	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, deliveryInsert, d.ID, d.EventID, d.UserID, d.Kind, d.Channel, d.Recipient, d.Status, d.Payload, d.CreatedAt)
+	args := []any{d.ID, d.EventID, d.UserID, d.Kind, d.Channel, d.Recipient, d.Status, d.Payload, d.CreatedAt, nil, nil, nil, nil, nil}
+	if n != nil {
+		args = append(args[:9], n.ID, n.Title, n.Body, nullID(n.OrderID), n.CreatedAt)
+	}
+	err = postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
+		tag, err := p.Exec(ctx, acceptEvent, args...)
 		if err != nil {
 			return err
 		}
 		if fresh = tag.RowsAffected() == 1; !fresh {
 			return nil
 		}
-		batch := &pgx.Batch{}
-		if n != nil {
-			batch.Queue(notificationInsert, n.ID, n.EventID, n.UserID, n.Kind, n.Title, n.Body, nullID(n.OrderID), n.CreatedAt)
-		}
 		event, err := emailRequested(d.ID, 1, d.CreatedAt)
 		if err != nil {
 			return err
 		}
+		batch := &pgx.Batch{}
 		if err := outbox.Queue(batch, Schema, event); err != nil {
 			return err
 		}
-		return tx.SendBatch(ctx, batch).Close()
+		return p.CommitBatch(ctx, batch)
 	})
 	if err != nil {
 		return false, fmt.Errorf("notifications: accept: %w", err)

@@ -102,20 +102,19 @@ func transactionArgs(t *payments.Transaction) []any {
 		t.ErrorCode, t.ErrorMessage, t.Attempts, null(t.LeasedUntil), t.CreatedAt, null(t.SettledAt)}
 }
 
+// paymentOpen writes the transaction only along with its payment, in one statement.
+const paymentOpen = `WITH opened AS (` + paymentInsert + ` RETURNING id)
+INSERT INTO payments.transactions (id, payment_id, kind, status, currency, amount, reason, provider_reference, error_code,
+	error_message, attempts, leased_until, created_at, settled_at)
+SELECT $19, opened.id, $20, $21, $22, $23, nullif($24, ''), nullif($25, ''), nullif($26, ''), nullif($27, ''), $28, $29, $30, $31 FROM opened`
+
 // PaymentOpen implements payments.Store.
 func (s *Store) PaymentOpen(ctx context.Context, p *payments.Payment, t *payments.Transaction) (bool, error) {
-	opened := false
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, paymentInsert, p.ID, p.OrderID, p.CustomerID, p.Provider, p.Status, p.Amount.Currency, p.Amount.Amount,
-			p.Authorized.Amount, p.Captured.Amount, p.Refunded.Amount, p.Closed, p.Token, p.Reference, p.DeclineCode, p.DeclineReason,
-			p.Sequence, p.CreatedAt, p.UpdatedAt)
-		if opened = err == nil && tag.RowsAffected() == 1; !opened {
-			return err
-		}
-		_, err = tx.Exec(ctx, transactionUpsert, transactionArgs(t)...)
-		return err
-	})
-	return opened && err == nil, err
+	args := []any{p.ID, p.OrderID, p.CustomerID, p.Provider, p.Status, p.Amount.Currency, p.Amount.Amount,
+		p.Authorized.Amount, p.Captured.Amount, p.Refunded.Amount, p.Closed, p.Token, p.Reference, p.DeclineCode, p.DeclineReason,
+		p.Sequence, p.CreatedAt, p.UpdatedAt, t.ID}
+	tag, err := s.pool.Exec(ctx, paymentOpen, append(args, transactionArgs(t)[2:]...)...)
+	return err == nil && tag.RowsAffected() == 1, err
 }
 
 const paymentLock = `SELECT ` + paymentColumns + ` FROM payments.payments p WHERE p.id = $1 FOR UPDATE`
@@ -125,19 +124,26 @@ const paymentLockByOrder = `SELECT ` + paymentColumns + ` FROM payments.payments
 const transactionsOpen = `SELECT ` + transactionColumns + ` FROM payments.transactions t
 WHERE t.payment_id = $1 AND t.status = 'PENDING' ORDER BY t.created_at, t.id`
 
+const transactionsOpenByOrder = `SELECT ` + transactionColumns + ` FROM payments.transactions t
+WHERE t.payment_id = (SELECT p.id FROM payments.payments p WHERE p.order_id = $1) AND t.status = 'PENDING' ORDER BY t.created_at, t.id`
+
 const keyFind = `SELECT request_hash, result_id, created_at FROM payments.idempotency_keys WHERE owner = $1 AND operation = $2 AND key = $3`
 
-// PaymentUpdate implements payments.Store.
+// PaymentUpdate implements payments.Store. It takes two round trips.
 func (s *Store) PaymentUpdate(ctx context.Context, target payments.Target, key *payments.Key, fn func(*payments.Unit) error) error {
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		u, err := lock(ctx, tx, target, key)
+	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
+		u, err := lock(ctx, p, target, key)
 		if err != nil {
 			return err
 		}
 		if err := fn(u); err != nil {
 			return err
 		}
-		return write(ctx, tx, u, key)
+		batch, err := changes(u, key)
+		if err != nil {
+			return err
+		}
+		return p.CommitBatch(ctx, batch)
 	})
 	if postgres.IsUniqueViolation(err, "idempotency_keys_pkey") {
 		return errs.At(errs.IdempotencyReused, "This idempotency key was used with another input.", "idempotencyKey")
@@ -145,26 +151,23 @@ func (s *Store) PaymentUpdate(ctx context.Context, target payments.Target, key *
 	return err
 }
 
+// lock locks a payment and reads what belongs to it. The statements behind the lock see what the one before
+// wrote.
 func lock(ctx context.Context, tx pgx.Tx, target payments.Target, key *payments.Key) (*payments.Unit, error) {
-	sql, id := paymentLock, target.PaymentID
+	payment, open, id := paymentLock, transactionsOpen, target.PaymentID
 	if id == uuid.Nil {
-		sql, id = paymentLockByOrder, target.OrderID
+		payment, open, id = paymentLockByOrder, transactionsOpenByOrder, target.OrderID
 	}
-	rows, err := tx.Query(ctx, sql, id)
-	if err != nil {
-		return nil, err
-	}
-	p, err := pgx.CollectExactlyOneRow(rows, scanPayment)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, errs.New(errs.NotFound, "There is no such payment.")
-	}
-	if err != nil {
-		return nil, err
-	}
-	// Read after the lock was had, so that what the one before wrote is seen.
-	u := &payments.Unit{Payment: p}
+	u := &payments.Unit{}
 	var batch pgx.Batch
-	batch.Queue(transactionsOpen, p.ID).Query(func(rows pgx.Rows) (err error) {
+	batch.Queue(payment, id).Query(func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, scanPayment)
+		if len(found) > 0 {
+			u.Payment = found[0]
+		}
+		return err
+	})
+	batch.Queue(open, id).Query(func(rows pgx.Rows) (err error) {
 		u.Open, err = pgx.CollectRows(rows, scanTransaction)
 		return err
 	})
@@ -179,5 +182,11 @@ func lock(ctx context.Context, tx pgx.Tx, target payments.Target, key *payments.
 			return err
 		})
 	}
-	return u, tx.SendBatch(ctx, &batch).Close()
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return nil, err
+	}
+	if u.Payment == nil {
+		return nil, errs.New(errs.NotFound, "There is no such payment.")
+	}
+	return u, nil
 }

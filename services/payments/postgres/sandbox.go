@@ -46,32 +46,37 @@ func scanCharge(row pgx.CollectableRow) (*sandbox.Charge, error) {
 	return &c, err
 }
 
-// Update implements sandbox.Books.
+// Update implements sandbox.Books. It takes two round trips.
 func (b *SandboxBooks) Update(ctx context.Context, key, authorization string, fn func(charge, authorization *sandbox.Charge)) error {
-	return postgres.InTx(ctx, b.pool, func(tx pgx.Tx) error {
+	return postgres.InPipeline(ctx, b.pool, func(p *postgres.Pipeline) error {
 		var held, charge *sandbox.Charge
-		var err error
-		if authorization != "" {
-			held, err = one(ctx, tx, chargeLockByReference, authorization)
-			if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		locks := &pgx.Batch{}
+		into := func(c **sandbox.Charge) func(pgx.Rows) error {
+			return func(rows pgx.Rows) error {
+				found, err := pgx.CollectRows(rows, scanCharge)
+				if len(found) > 0 {
+					*c = found[0]
+				}
 				return err
 			}
 		}
-		if _, err := tx.Exec(ctx, chargeAdd, key); err != nil {
-			return err
+		if authorization != "" {
+			locks.Queue(chargeLockByReference, authorization).Query(into(&held))
 		}
-		if charge, err = one(ctx, tx, chargeLock, key); err != nil {
+		locks.Queue(chargeAdd, key)
+		locks.Queue(chargeLock, key).Query(into(&charge))
+		if err := p.SendBatch(ctx, locks).Close(); err != nil {
 			return err
 		}
 		fn(charge, held)
-		var batch pgx.Batch
+		books := &pgx.Batch{}
 		for _, c := range []*sandbox.Charge{held, charge} {
 			if c != nil {
-				batch.Queue(chargeWrite, c.Key, c.Kind, c.Authorization, c.Token, c.Amount.Currency, c.Amount.Amount, c.Attempts, c.Done,
+				books.Queue(chargeWrite, c.Key, c.Kind, c.Authorization, c.Token, c.Amount.Currency, c.Amount.Amount, c.Attempts, c.Done,
 					c.Result.Approved, c.Result.Reference, c.Result.Code, c.Result.Message, c.Captured, c.Refunded, c.Voided)
 			}
 		}
-		return tx.SendBatch(ctx, &batch).Close()
+		return p.CommitBatch(ctx, books)
 	})
 }
 

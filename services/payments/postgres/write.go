@@ -25,10 +25,9 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[]) AS e(t
 const keyInsert = `
 INSERT INTO payments.idempotency_keys (owner, operation, key, request_hash, result_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)`
 
-// write sends all that the unit says in one round trip.
-func write(ctx context.Context, tx pgx.Tx, u *payments.Unit, key *payments.Key) error {
-	p := u.Payment
-	var batch pgx.Batch
+// changes gives the statements for all that the unit says.
+func changes(u *payments.Unit, key *payments.Key) (*pgx.Batch, error) {
+	p, batch := u.Payment, &pgx.Batch{}
 	batch.Queue(paymentWrite, p.ID, p.Status, p.Authorized.Amount, p.Captured.Amount, p.Refunded.Amount, p.Closed, p.Token,
 		p.Reference, p.DeclineCode, p.DeclineReason, p.Sequence, p.UpdatedAt)
 	for _, t := range u.Saved {
@@ -44,14 +43,11 @@ func write(ctx context.Context, tx pgx.Tx, u *payments.Unit, key *payments.Key) 
 	for i, e := range u.Events {
 		data, err := json.Marshal(e.Data)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		events[i] = outbox.Event{ID: e.ID, Type: e.Type, Source: Source, Subject: e.Subject.String(), Sequence: e.Sequence, Time: e.Time, Data: data}
 	}
-	if err := outbox.Queue(&batch, Schema, events...); err != nil {
-		return err
-	}
-	return tx.SendBatch(ctx, &batch).Close()
+	return batch, outbox.Queue(batch, Schema, events...)
 }
 
 // entryArgs gives the entries by column.
