@@ -199,10 +199,12 @@ func (w *Worker) Stop(ctx context.Context) error {
 	return w.river.StopAndCancel(last)
 }
 
-// periodic makes the job of the whole shop for upkeep, which runs at the start, too.
+// periodic makes the job of the whole shop for upkeep, which runs at the start, too. There is one at a time for each
+// period: the job of a worker that was killed, which counts as running until River takes it up, keeps only
+// its own period.
 func periodic(every time.Duration, args river.JobArgs) *river.PeriodicJob {
 	return river.NewPeriodicJob(river.PeriodicInterval(every), func() (river.JobArgs, *river.InsertOpts) {
-		return args, &river.InsertOpts{Queue: queueUpkeep, MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: live}}
+		return args, &river.InsertOpts{Queue: queueUpkeep, MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByArgs: true, ByPeriod: every, ByState: live}}
 	}, &river.PeriodicJobOpts{RunOnStart: true})
 }
 
