@@ -92,11 +92,11 @@ func (s *Store) send(ctx context.Context, batch *pgx.Batch, jobs []orders.Job) e
 	if len(jobs) == 0 {
 		return failure(s.pool.SendBatch(ctx, batch).Close())
 	}
-	return failure(postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+	return failure(postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
+		if err := s.jobs.EnqueueTx(ctx, p, jobs); err != nil {
 			return err
 		}
-		return s.jobs.EnqueueTx(ctx, tx, jobs)
+		return p.CommitBatch(ctx, batch)
 	}))
 }
 
@@ -249,14 +249,14 @@ func (s *Store) Unclaim(ctx context.Context, id, owner uuid.UUID) error {
 // lock's previous holder has committed.
 func (s *Store) Update(ctx context.Context, id uuid.UUID, key *orders.Key, fn func(d *orders.Draft) error) (*orders.Draft, error) {
 	var d *orders.Draft
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
 		var r reading
 		batch := &pgx.Batch{}
 		r.queueOrder(batch, lockOrder, id)
 		r.queueLines(batch, id)
 		r.queueParcels(batch, id)
 		r.queueKey(batch, key)
-		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		if err := p.SendBatch(ctx, batch).Close(); err != nil {
 			return err
 		}
 		if r.order == nil {
@@ -274,13 +274,12 @@ func (s *Store) Update(ctx context.Context, id uuid.UUID, key *orders.Key, fn fu
 		if err := queueChange(change, d); err != nil {
 			return err
 		}
-		if err := tx.SendBatch(ctx, change).Close(); err != nil {
-			return failure(err)
+		if len(d.Jobs) > 0 {
+			if err := s.jobs.EnqueueTx(ctx, p, d.Jobs); err != nil {
+				return err
+			}
 		}
-		if len(d.Jobs) == 0 {
-			return nil
-		}
-		return s.jobs.EnqueueTx(ctx, tx, d.Jobs)
+		return failure(p.CommitBatch(ctx, change))
 	})
 	if err != nil {
 		return nil, err
