@@ -52,6 +52,7 @@ func (c *catalog) set(id uuid.UUID, price int64, available int, sellable bool) {
 
 type fixture struct {
 	*carts.Service
+	deps       carts.Deps
 	catalog    *catalog
 	promotions *offers
 	now        time.Time
@@ -72,8 +73,16 @@ func setup(t *testing.T) *fixture {
 	f := &fixture{catalog: &catalog{variants: map[uuid.UUID]carts.Variant{}}, promotions: &offers{}, now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC), lamp: uuid.New(), desk: uuid.New()}
 	f.catalog.set(f.lamp, 1000, 5, true)
 	f.catalog.set(f.desk, 2000, 50, true)
-	f.Service = carts.New(carts.Deps{Store: cartspostgres.New(pool), Catalog: f.catalog, Promotions: f.promotions, Terms: terms(), Clock: func() time.Time { return f.now }})
+	f.deps = carts.Deps{Store: cartspostgres.New(pool), Catalog: f.catalog, Promotions: f.promotions, Terms: terms(), Clock: func() time.Time { return f.now }}
+	f.Service = carts.New(f.deps)
 	return f
+}
+
+// with gives a service on the same store that is set up differently.
+func (f *fixture) with(change func(*carts.Deps)) *carts.Service {
+	d := f.deps
+	change(&d)
+	return carts.New(d)
 }
 
 func as(t *testing.T, user uuid.UUID) context.Context {

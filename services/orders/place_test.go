@@ -1,6 +1,7 @@
 package orders_test
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"sync"
@@ -240,4 +241,43 @@ func TestShares(t *testing.T) {
 			rt.Fatalf("captured %v (provider: %d) of %v", captured, f.shop.payment(o.ID).captured, o.Total)
 		}
 	})
+}
+
+// Stock that goes between the look at the cart and the order is reported like any other; but who has it may be the
+// order that the same cart made a moment ago.
+func TestPlaceHoldsStock(t *testing.T) {
+	t.Parallel()
+	f := setup(t, terms())
+	user := uuid.New()
+	f.fill(user, 2, 1)
+	in := orders.PlaceInput{PaymentToken: "tok_visa", ShippingAddress: berlin()}
+	gone := func(call string) error {
+		if call != "hold" {
+			return nil
+		}
+		cart, err := f.shop.Checkout(t.Context(), user)
+		if err != nil {
+			return err
+		}
+		return errs.New(orders.CodeInsufficientStock, "Too little.").With("variantId", cart.Lines[1].VariantID).With("available", 0)
+	}
+	f.shop.hook(gone, nil)
+	_, err := f.Place(as(t, user), in)
+	wantFault(t, err, orders.CodeInsufficientStock, "cart.lines.1")
+	if len(errs.All(err)) != 1 || f.jobs(t, "orders.settle") != 0 {
+		t.Errorf("refused with %v; %d orders", err, f.jobs(t, "orders.settle"))
+	}
+
+	open := func(call string) error { // the first order does not come to closing its cart
+		if call == "complete" {
+			return errOutage
+		}
+		return nil
+	}
+	f.shop.hook(open, nil)
+	o := ok(f.Place(as(t, user), in))(t)
+	f.shop.hook(func(call string) error { return errors.Join(open(call), gone(call)) }, nil)
+	if again := ok(f.Place(as(t, user), in))(t); again.ID != o.ID {
+		t.Errorf("another order: %s and %s", o.ID, again.ID)
+	}
 }
