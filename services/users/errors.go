@@ -40,7 +40,7 @@ func errSecondFactorOff() error {
 // errThrottled tells how many seconds to wait: a whole number, and enough.
 func errThrottled(wait time.Duration) error {
 	seconds := int((wait + time.Second - 1) / time.Second)
-	return errs.Newf(errs.Throttled, "Too many attempts: try again in %d seconds.", seconds).With("retryAfter", seconds)
+	return errs.Newf(errs.Throttled, "Too many attempts: try again in %d s.", seconds).With("retryAfter", seconds)
 }
 
 func errNotFound(field ...string) error {
