@@ -23,7 +23,7 @@ import (
 )
 
 // Shards is the number of independent streams of one outbox. Events of one
-// subject are all in one shard; shards are relayed in parallel, each by one
+// subject are all in one shard; relays share the shards, each is held by one
 // process at a time.
 const Shards = 16
 

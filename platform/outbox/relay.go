@@ -13,6 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/techmart/techmart/platform/postgres"
 )
 
 // Relay publishes the events of one outbox. Any number of relays, in one
@@ -25,7 +27,7 @@ type Relay struct {
 	// are safe at the broker. On an error the whole batch is published again
 	// later: delivery is at least once.
 	Publish func(ctx context.Context, events []Event) error
-	// Batch bounds the events of one call of Publish; 0 means 100.
+	// Batch bounds the events of a shard in one call of Publish; 0 means 100.
 	Batch int
 	// Poll is the time between looks without a notification; 0 means 5 s.
 	Poll time.Duration
@@ -73,76 +75,69 @@ func (r *Relay) Run(ctx context.Context) error {
 	return nil
 }
 
-// relay makes one pass over the shards that have events. more tells that some
-// shard had a full batch, so that there may be another one behind it.
+// relay makes one pass over the shards that have events, in two round trips: one that takes their locks and reads
+// a batch of each, and one that deletes what was published. The locks are held until the deletion
+// commits, so that no other relay publishes a later event of a shard before an earlier one is
+// done. more tells that some shard had a full batch, so that there may be another one behind it.
 func (r *Relay) relay(ctx context.Context) (more bool, err error) {
-	rows, err := r.Pool.Query(ctx, `SELECT shard::smallint FROM generate_series(0, $1) AS shard
-WHERE EXISTS (SELECT FROM `+table(r.Schema)+` AS o WHERE o.shard = shard.shard)`, Shards-1)
-	if err != nil {
-		return false, err
-	}
-	shards, err := pgx.CollectRows(rows, pgx.RowTo[int16])
-	if err != nil {
-		return false, err
-	}
-	// Relays that start together take the shards in different orders.
-	rand.Shuffle(len(shards), func(i, j int) { shards[i], shards[j] = shards[j], shards[i] })
-	var errs []error
-	for _, s := range shards {
-		full, err := r.relayShard(ctx, s)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("shard %d: %w", s, err))
-		}
-		more = more || full
-	}
-	return more, errors.Join(errs...)
-}
-
-// relayShard publishes one batch of a shard. The advisory lock is held until
-// the deletion commits, so that no other relay publishes a later event of the
-// shard before an earlier one is done.
-func (r *Relay) relayShard(ctx context.Context, shard int16) (full bool, err error) {
-	limit := cmp.Or(r.Batch, 100)
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
-	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error {
-		var locked bool
-		err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1, $2)`, lockClass(r.Schema), int32(shard)).Scan(&locked)
-		if err != nil || !locked {
-			return err // who holds the lock publishes what we would have
-		}
-		positions, events, err := r.next(ctx, tx, shard, limit)
+	err = postgres.InPipeline(ctx, r.Pool, func(p *postgres.Pipeline) error {
+		positions, events, full, err := r.take(ctx, p)
 		if err != nil || len(events) == 0 {
 			return err
 		}
 		if err := r.Publish(ctx, events); err != nil {
 			return fmt.Errorf("publish: %w", err)
 		}
-		full = len(events) == limit
-		_, err = tx.Exec(ctx, `DELETE FROM `+table(r.Schema)+` WHERE position = ANY($1)`, positions)
-		return err
+		more = full
+		gone := &pgx.Batch{}
+		gone.Queue(`DELETE FROM `+table(r.Schema)+` WHERE position = ANY($1)`, positions)
+		return p.CommitBatch(ctx, gone)
 	})
-	return full && err == nil, err
+	return more && err == nil, err
 }
 
-func (r *Relay) next(ctx context.Context, tx pgx.Tx, shard int16, limit int) ([]int64, []Event, error) {
-	rows, err := tx.Query(ctx, `SELECT position, id, type, source, subject, sequence, time, data
-FROM `+table(r.Schema)+` WHERE shard = $1 ORDER BY position LIMIT $2`, shard, limit)
-	if err != nil {
-		return nil, nil, err
-	}
-	var (
-		positions []int64
-		events    []Event
-		position  int64
-		e         Event
-	)
-	_, err = pgx.ForEachRow(rows, []any{&position, &e.ID, &e.Type, &e.Source, &e.Subject, &e.Sequence, &e.Time, &e.Data}, func() error {
-		positions, events = append(positions, position), append(events, e)
-		e = Event{} // the next row must not scan into this one's data
-		return nil
+// take locks every shard that has events and is free, and reads the oldest events of each. The
+// events are read by a statement behind the locks, which sees what the locks' previous holders
+// deleted; it reads those of all shards, and what another relay holds is left out here.
+func (r *Relay) take(ctx context.Context, p *postgres.Pipeline) (positions []int64, events []Event, full bool, err error) {
+	limit := cmp.Or(r.Batch, 100)
+	locked := make(map[int16]bool)
+	perShard := make(map[int16]int)
+	batch := &pgx.Batch{}
+	batch.Queue(`WITH busy AS MATERIALIZED (
+  SELECT shard FROM generate_series(0, $1) AS shard WHERE EXISTS (SELECT FROM `+table(r.Schema)+` AS o WHERE o.shard = shard.shard)
+)
+SELECT shard::smallint FROM busy WHERE pg_try_advisory_xact_lock($2, shard)`,
+		Shards-1, lockClass(r.Schema)).Query(func(rows pgx.Rows) error {
+		shards, err := pgx.CollectRows(rows, pgx.RowTo[int16])
+		for _, s := range shards {
+			locked[s] = true
+		}
+		return err
 	})
-	return positions, events, err
+	batch.Queue(`SELECT o.shard, o.position, o.id, o.type, o.source, o.subject, o.sequence, o.time, o.data
+FROM generate_series(0, $1) AS s(shard) CROSS JOIN LATERAL (
+  SELECT * FROM `+table(r.Schema)+` AS o WHERE o.shard = s.shard ORDER BY o.position LIMIT $2) AS o
+ORDER BY o.position`, Shards-1, limit).Query(func(rows pgx.Rows) error {
+		var (
+			shard    int16
+			position int64
+			e        Event
+		)
+		_, err := pgx.ForEachRow(rows, []any{&shard, &position, &e.ID, &e.Type, &e.Source, &e.Subject, &e.Sequence, &e.Time, &e.Data}, func() error {
+			if locked[shard] {
+				positions, events = append(positions, position), append(events, e)
+				perShard[shard]++
+				full = full || perShard[shard] == limit
+			}
+			e = Event{} // the next row must not scan into this one's data
+			return nil
+		})
+		return err
+	})
+	return positions, events, full, p.SendBatch(ctx, batch).Close()
 }
 
 // listen signals wake on each notification. It holds a connection of its own,
