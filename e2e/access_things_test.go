@@ -36,6 +36,7 @@ func newWorld(t *testing.T) *world {
 	w.ids["paymentTransaction"] = w.ids["transaction"]
 	w.ids["password"], w.ids["location"] = password, model.ID(model.PrefixLocation, products.Locations[0].ID)
 	w.catalogue()
+	w.ids["promotion"] = w.promotion()
 	w.cart()
 	var seen struct {
 		Me    struct{ Email string }
@@ -94,6 +95,17 @@ func (w *world) catalogue() {
 	w.ids["inventoryAdjustment"] = out.InventoryAdjust.Adjustment.ID
 	w.purchase("customer")
 	w.who["customer"].change("reviewCreate", "ReviewCreateInput", vars{"productId": w.ids["product"], "rating": 5})
+}
+
+// promotion makes a promotion with a code.
+func (w *world) promotion() any {
+	w.s.t.Helper()
+	var out struct {
+		PromotionCreate struct{ Promotion struct{ ID string } }
+	}
+	w.who["admin"].must(&out, `mutation($input: PromotionCreateInput!) { promotionCreate(input: $input) { promotion { id } } }`,
+		vars{"input": vars{"promotion": vars{"code": "W-" + uuid.NewString(), "title": "Free shipping", "kind": "FREE_SHIPPING"}}})
+	return out.PromotionCreate.Promotion.ID
 }
 
 // purchase orders one of the product, and waits for the confirmation.
@@ -304,6 +316,7 @@ func (w *world) toBeUsedUp() map[string]func() any {
 			w.s.signInAgain(ada).must(&out, `{ me { sessions { id } } }`, nil)
 			return out.Me.Sessions[0].ID
 		},
-		"newUser": func() any { return w.s.as(users.Customer).userID },
+		"newPromotion": w.promotion,
+		"newUser":      func() any { return w.s.as(users.Customer).userID },
 	}
 }
