@@ -125,20 +125,26 @@ func Check(ctx context.Context, s Shop) (_ *Report, err error) {
 	return r, nil
 }
 
-// AtRest tells whether nothing is under way: every order and parcel is settled, every call of the provider
-// answered, every event relayed and every e-mail sent or given up.
-func AtRest(ctx context.Context, pool *pgxpool.Pool) (bool, error) {
-	var rest bool
-	err := pool.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM orders.orders WHERE stage NOT IN ('DONE', 'UNDONE') OR status = 'PENDING')
-		AND NOT EXISTS (SELECT FROM orders.fulfillments WHERE settled_at IS NULL)
-		AND NOT EXISTS (SELECT FROM payments.transactions WHERE status = 'PENDING')
-		AND NOT EXISTS (SELECT FROM users.outbox) AND NOT EXISTS (SELECT FROM orders.outbox)
-		AND NOT EXISTS (SELECT FROM payments.outbox) AND NOT EXISTS (SELECT FROM notifications.outbox)
-		AND NOT EXISTS (SELECT FROM notifications.deliveries WHERE status = 'PENDING')
-		AND (SELECT count(*) FROM orders.timeline WHERE type = 'PAYMENT_REFUNDED') = (SELECT count(*) FROM payments.transactions WHERE kind = 'REFUND' AND status = 'SUCCEEDED')
-		AND (SELECT count(*) FROM notifications.notifications WHERE order_id IS NOT NULL) >= (SELECT count(*) FROM orders.timeline
-			WHERE type IN ('ORDER_CONFIRMED', 'ORDER_FAILED', 'ORDER_CANCELLED', 'PARCEL_SHIPPED', 'PAYMENT_REFUNDED'))`).Scan(&rest)
-	return rest, err
+// UnderWay says what is under way: orders and parcels that are not settled, calls of the provider without an
+// answer, events that are not relayed or not taken in, e-mails that are neither sent nor given up.
+func UnderWay(ctx context.Context, pool *pgxpool.Pool) ([]string, error) {
+	rows, err := pool.Query(ctx, `SELECT 'order ' || id || ' is ' || status || ' at ' || stage FROM orders.orders WHERE stage NOT IN ('DONE', 'UNDONE') OR status = 'PENDING'
+		UNION ALL SELECT 'parcel ' || id || ' is not settled' FROM orders.fulfillments WHERE settled_at IS NULL
+		UNION ALL SELECT kind || ' ' || id || ' has no answer' FROM payments.transactions WHERE status = 'PENDING'
+		UNION ALL (SELECT 'event ' || type || ' waits' FROM users.outbox LIMIT 5)
+		UNION ALL (SELECT 'event ' || type || ' waits' FROM orders.outbox LIMIT 5)
+		UNION ALL (SELECT 'event ' || type || ' waits' FROM payments.outbox LIMIT 5)
+		UNION ALL (SELECT 'event ' || type || ' waits' FROM notifications.outbox LIMIT 5)
+		UNION ALL SELECT 'e-mail ' || id || ' (' || kind || ', attempt ' || attempts || ') is not sent: ' || last_error FROM notifications.deliveries WHERE status = 'PENDING'
+		UNION ALL SELECT 'a refund of order ' || p.order_id || ' is not on its timeline' FROM payments.transactions t JOIN payments.payments p ON p.id = t.payment_id
+			WHERE t.kind = 'REFUND' AND t.status = 'SUCCEEDED' AND NOT EXISTS (SELECT FROM orders.timeline WHERE order_id = p.order_id AND type = 'PAYMENT_REFUNDED')
+		UNION ALL SELECT 'order ' || t.order_id || ' has had ' || count(*) || ' news, and its customer was told of fewer' FROM orders.timeline t
+			WHERE type IN ('ORDER_CONFIRMED', 'ORDER_FAILED', 'ORDER_CANCELLED', 'PARCEL_SHIPPED', 'PAYMENT_REFUNDED')
+			GROUP BY t.order_id HAVING count(*) > (SELECT count(*) FROM notifications.notifications n WHERE n.order_id = t.order_id)`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
 func readOrders(ctx context.Context, pool *pgxpool.Pool) (map[uuid.UUID]*order, error) {

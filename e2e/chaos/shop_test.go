@@ -230,6 +230,24 @@ func (c *client) place(token, key string) (uuid.UUID, error) {
 	return model.ParseID("ord", out.OrderPlace.Order.ID)
 }
 
+// empty takes everything out of the cart, as far as that is possible.
+func (c *client) empty() {
+	var out struct {
+		Me struct {
+			Cart *struct{ Lines []struct{ ID string } }
+		}
+	}
+	if c.run(&out, `{ me { cart { lines { id } } } }`, nil) != nil || out.Me.Cart == nil {
+		return
+	}
+	ids := make([]string, len(out.Me.Cart.Lines))
+	for i, l := range out.Me.Cart.Lines {
+		ids[i] = l.ID
+	}
+	_ = c.run(new(any), `mutation($i: CartLinesRemoveInput!) { cartLinesRemove(input: $i) { userErrors { code message } } }`,
+		vars{"i": vars{"lineIds": ids}}) // the next order tells
+}
+
 // cancel calls an order off.
 func (c *client) cancel(id uuid.UUID) error {
 	return c.run(new(any), `mutation($i: OrderCancelInput!) { orderCancel(input: $i) { userErrors { code message } } }`,
@@ -294,12 +312,17 @@ func (s *shop) eventually(within time.Duration, what string, done func(ctx conte
 	}
 }
 
-// rests waits until nothing is under way.
+// rests waits until nothing is under way, and tells now and then what still is.
 func (s *shop) rests(within time.Duration) {
 	s.t.Helper()
+	began, told := time.Now(), time.Now()
 	s.eventually(within, "the shop comes to rest", func(ctx context.Context) bool {
-		rest, err := audit.AtRest(ctx, s.pool)
-		return err == nil && rest
+		open, err := audit.UnderWay(ctx, s.pool)
+		if time.Since(told) > 10*time.Second {
+			told = time.Now()
+			s.t.Logf("after %.0f s: %v, %v", time.Since(began).Seconds(), open, err)
+		}
+		return err == nil && len(open) == 0
 	})
 }
 

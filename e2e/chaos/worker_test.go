@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/techmart/techmart/app"
 	"github.com/techmart/techmart/platform/telemetry"
 )
@@ -40,6 +42,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy traces each piece of data
 	os.Exit(m.Run())
 }
 
