@@ -1,5 +1,5 @@
 // Command bench measures the shop under load, beside two limits taken in the same run: a
-// hand-written handler that answers the same JSON from one query, and pgbench inserting an order.
+// hand-written handler that answers the same JSON from one query, and pgbench inserting an order's rows.
 //
 // It starts private servers with demo data, the API and a worker as processes of their own, and
 // loads them over loopback. Every run is bounded in time and in count. What does not depend on the
@@ -85,16 +85,26 @@ func bench(ctx context.Context, o settings) error {
 		return err
 	}
 	defer func() { _ = stack.Close(context.WithoutCancel(ctx)) }()
-	s, err := startServers(ctx, dir, stack, o.scale, say)
+	s, err := newServers(ctx, dir, stack, o.scale, say)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
 	failed := false
+	if strings.Contains(checkoutName, o.only) {
+		if failed, err = countOrders(ctx, s, stack.PostgresURL); err != nil {
+			return fmt.Errorf("counting what an order costs: %w", err)
+		}
+	}
+	if err := s.start(ctx, "serve", "worker"); err != nil {
+		return err
+	}
 	if strings.Contains("edge", o.only) {
-		if failed, err = measureEdge(ctx, s.env, o.profile); err != nil {
+		tooDear, err := measureEdge(ctx, s.env, o.profile)
+		if err != nil {
 			return err
 		}
+		failed = failed || tooDear
 		if o.only == "edge" {
 			return tooMuch(failed)
 		}
@@ -129,6 +139,14 @@ func bench(ctx context.Context, o settings) error {
 				failed = true
 				fmt.Printf("  %d failed, the first with: %v\n", r.failed, r.firstError)
 			}
+		}
+		if strings.Contains(checkoutName, o.only) {
+			r := c.loadOrders(ctx, s, shop, level, o.duration)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			fmt.Println(r)
+			failed = failed || r.failed > 0
 		}
 		if err := limits.pgbench(ctx, level, o.duration); err != nil {
 			return err

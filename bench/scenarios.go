@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"time"
 )
 
 // The operations that are measured: what a shop's pages and apps send all day.
@@ -30,15 +28,6 @@ const (
 
 	signInMutation = `mutation SignIn($email: EmailAddress!, $password: String!) {
   sessionCreate(input: {email: $email, password: $password}) { tokens { accessToken } userErrors { code message } } }`
-
-	addMutation = `mutation Add($key: String!, $variant: ID!) {
-  cartLinesAdd(input: {idempotencyKey: $key, lines: [{variantId: $variant, quantity: 1}]}) { cart { id subtotal { amount } } userErrors { code message } } }`
-
-	placeMutation = `mutation Place($key: String!) { orderPlace(input: {idempotencyKey: $key, paymentToken: "tok_visa",
-  shippingAddress: {recipient: "Ada Lovelace", line1: "Unter den Linden 1", postalCode: "10117", city: "Berlin", countryCode: "DE"}}) {
-  order { id status } userErrors { code message } } }`
-
-	orderStatusQuery = `query OrderStatus($id: ID!) { order(id: $id) { status } }`
 )
 
 // A scenario is one kind of request, ready to be repeated.
@@ -69,49 +58,6 @@ func (c *client) signIn(ctx context.Context, email, password string) (string, an
 	return out.SessionCreate.Tokens.AccessToken, a, nil
 }
 
-// checkout buys one variant from an empty cart on, and waits until the order is CONFIRMED.
-func (c *client) checkout(ctx context.Context, token, key, variant string) (answer, error) {
-	type errs []struct{ Code, Message string }
-	var added struct{ CartLinesAdd struct{ UserErrors errs } }
-	if _, err := c.do(ctx, token, addMutation, map[string]any{"key": key, "variant": variant}, &added); err != nil {
-		return answer{}, err
-	}
-	if len(added.CartLinesAdd.UserErrors) > 0 {
-		return answer{}, fmt.Errorf("cartLinesAdd: %v", added.CartLinesAdd.UserErrors)
-	}
-	var placed struct {
-		OrderPlace struct {
-			Order      *struct{ ID string }
-			UserErrors errs
-		}
-	}
-	a, err := c.do(ctx, token, placeMutation, map[string]any{"key": key}, &placed)
-	if err != nil {
-		return answer{}, err
-	}
-	if placed.OrderPlace.Order == nil {
-		return answer{}, fmt.Errorf("orderPlace: %v", placed.OrderPlace.UserErrors)
-	}
-	for {
-		var got struct{ Order struct{ Status string } }
-		if _, err := c.do(ctx, token, orderStatusQuery, map[string]any{"id": placed.OrderPlace.Order.ID}, &got); err != nil {
-			return answer{}, err
-		}
-		switch got.Order.Status {
-		case "CONFIRMED":
-			return a, nil
-		case "PENDING":
-		default:
-			return answer{}, errors.New("the order became " + got.Order.Status)
-		}
-		select {
-		case <-ctx.Done():
-			return answer{}, ctx.Err()
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
 // shop is what the scenarios read and buy.
 type shop struct {
 	slugs    []string
@@ -122,7 +68,6 @@ type shop struct {
 
 func scenarios(c *client, s shop) []scenario {
 	words := []string{"laptop", "wireless headphones", "usb c cable", "gaming monitor", "camera", "labtop"}
-	nonce := time.Now().UnixNano()
 	return []scenario{
 		{name: "product list (20)", calls: 4, most: 1 << 20, do: func(ctx context.Context, _, _ int) (answer, error) {
 			return c.do(ctx, "", productListQuery, nil, nil)
@@ -139,9 +84,6 @@ func scenarios(c *client, s shop) []scenario {
 		{name: "sign-in", most: 2000, do: func(ctx context.Context, _, _ int) (answer, error) {
 			_, a, err := c.signIn(ctx, demoCustomer, demoPassword)
 			return a, err
-		}},
-		{name: "checkout to CONFIRMED", most: 20000, do: func(ctx context.Context, w, n int) (answer, error) {
-			return c.checkout(ctx, s.buyers[w%len(s.buyers)], fmt.Sprintf("bench-%d-%d", nonce, n), s.variants[n%len(s.variants)])
 		}},
 	}
 }

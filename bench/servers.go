@@ -23,11 +23,12 @@ import (
 type servers struct {
 	base      string // http://127.0.0.1:port
 	env       []string
+	command   func(args ...string) *exec.Cmd
 	processes []*exec.Cmd
 }
 
-// startServers builds the program, fills the stores, and starts API and worker.
-func startServers(ctx context.Context, dir string, stack *devstack.Stack, scale int, say func(string)) (*servers, error) {
+// newServers builds the program and fills the stores.
+func newServers(ctx context.Context, dir string, stack *devstack.Stack, scale int, say func(string)) (*servers, error) {
 	binary := filepath.Join(dir, "techmart")
 	say("building techmart")
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/techmart").CombinedOutput(); err != nil {
@@ -66,20 +67,19 @@ func startServers(ctx context.Context, dir string, stack *devstack.Stack, scale 
 			return nil, fmt.Errorf("techmart %s: %w", step[0], err)
 		}
 	}
-	s := &servers{base: "http://" + addr, env: env}
-	for _, name := range []string{"serve", "worker"} {
-		cmd := command(name)
+	return &servers{base: "http://" + addr, env: env, command: command}, nil
+}
+
+// start starts processes of the program, one for each line of arguments, and waits until the API is ready.
+func (s *servers) start(ctx context.Context, lines ...string) error {
+	for _, line := range lines {
+		cmd := s.command(strings.Fields(line)...)
 		if err := cmd.Start(); err != nil {
-			s.stop()
-			return nil, err
+			return err
 		}
 		s.processes = append(s.processes, cmd)
 	}
-	if err := s.await(ctx); err != nil {
-		s.stop()
-		return nil, err
-	}
-	return s, nil
+	return s.await(ctx)
 }
 
 // await waits until the API says that it is ready.
@@ -113,6 +113,7 @@ func (s *servers) stop() {
 	for _, cmd := range s.processes {
 		_ = cmd.Wait()
 	}
+	s.processes = nil
 }
 
 // memory gives the resident set of each process.
