@@ -17,6 +17,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
 
+	"github.com/techmart/techmart/platform/fault"
 	"github.com/techmart/techmart/platform/telemetry"
 )
 
@@ -48,6 +49,11 @@ func Open(ctx context.Context, c Config) (*mongo.Database, func(context.Context)
 	if err != nil {
 		return nil, nil, err
 	}
+	guard := fault.New(fault.Config{Server: string(telemetry.MongoDB), Metrics: c.Metrics})
+	opts.SetMonitor(monitor(c.Metrics, guard))
+	if opts.Deployment, err = guardedDeployment(opts, guard); err != nil {
+		return nil, nil, fmt.Errorf("mongodb: %w", err)
+	}
 	client, err := mongo.Connect(opts)
 	if err != nil {
 		return nil, nil, fmt.Errorf("mongodb: %w", err)
@@ -76,7 +82,6 @@ func clientOptions(c Config) (opts *options.ClientOptions, name string, err erro
 	opts = options.Client().
 		ApplyURI(c.URL).
 		SetRegistry(NewRegistry()).
-		SetMonitor(monitor(c.Metrics)).
 		SetMaxPoolSize(cmp.Or(c.MaxPoolSize, 50)).
 		SetConnectTimeout(5 * time.Second).
 		SetServerSelectionTimeout(cmp.Or(c.ServerSelectionTimeout, 3*time.Second)).
@@ -90,13 +95,15 @@ func clientOptions(c Config) (opts *options.ClientOptions, name string, err erro
 
 // monitor counts each command that the driver sends, so a find whose cursor
 // needs a getMore counts two.
-func monitor(m *telemetry.Metrics) *event.CommandMonitor {
+func monitor(m *telemetry.Metrics, g *fault.Guard) *event.CommandMonitor {
 	return &event.CommandMonitor{
 		Succeeded: func(ctx context.Context, e *event.CommandSucceededEvent) {
 			m.Observe(ctx, telemetry.MongoDB, e.CommandName, e.Duration, nil)
+			g.Note(nil)
 		},
 		Failed: func(ctx context.Context, e *event.CommandFailedEvent) {
 			m.Observe(ctx, telemetry.MongoDB, e.CommandName, e.Duration, e.Failure)
+			g.Note(lost(e.Failure))
 		},
 	}
 }

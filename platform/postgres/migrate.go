@@ -32,6 +32,7 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, fsys fs.FS, schema string)
 	}
 	cc := pool.Config().ConnConfig.Copy()
 	cc.RuntimeParams["statement_timeout"] = "0"
+	cc.Tracer = nil // it would bound them, too
 	cc.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
 	db := stdlib.OpenDB(*cc)
 	defer func() { err = errors.Join(err, db.Close()) }()

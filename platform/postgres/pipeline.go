@@ -25,7 +25,7 @@ type Pipeline struct {
 // last batch; a transaction that fn does not commit is rolled back, also when fn returns nil. A serialization
 // failure or deadlock runs fn again, as InTx does. fn's error is returned unchanged.
 func InPipeline(ctx context.Context, pool *pgxpool.Pool, fn func(p *Pipeline) error) error {
-	return retry(ctx, func() error {
+	return retry(ctx, pool, func() error {
 		conn, err := pool.Acquire(ctx)
 		if err != nil {
 			return err

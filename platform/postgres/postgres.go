@@ -94,7 +94,11 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 		cc.RuntimeParams["idle_in_transaction_session_timeout"] = milliseconds(idleInTransaction)
 	}
 	cc.RuntimeParams["timezone"] = "UTC"
-	cc.Tracer = &tracer{metrics: c.Metrics}
+	var answer time.Duration
+	if cc.RuntimeParams["statement_timeout"] == milliseconds(timeout) && timeout > 0 {
+		answer = timeout + answerMargin
+	}
+	configure(pc, c.Metrics, answer)
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		pgxuuid.Register(conn.TypeMap())
 		return nil

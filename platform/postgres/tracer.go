@@ -5,31 +5,54 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/techmart/techmart/platform/telemetry"
 )
 
 // tracer counts and times round trips: a query, a whole batch and a COPY are
 // one each. It counts statements and commits, too: those inside of a batch, each.
-type tracer struct{ metrics *telemetry.Metrics }
+// It ends those that take too long, and tells the breaker how they ended.
+type tracer struct {
+	metrics *telemetry.Metrics
+	guard   *guard
+	answer  time.Duration // bounds a round trip of who has no deadline; 0 for none
+	entered bool          // connections of this tracer were let through by the guard
+}
 
 var (
 	_ pgx.QueryTracer    = (*tracer)(nil)
 	_ pgx.BatchTracer    = (*tracer)(nil)
 	_ pgx.CopyFromTracer = (*tracer)(nil)
+	_ pgx.ConnectTracer  = (*tracer)(nil)
+
+	_ pgxpool.AcquireTracer = (*tracer)(nil)
 )
 
 type startedKey struct{}
 
-func start(ctx context.Context) context.Context {
-	return context.WithValue(ctx, startedKey{}, time.Now())
+type started struct {
+	at     time.Time
+	cancel context.CancelFunc // nil for none
+}
+
+func (t *tracer) start(ctx context.Context) context.Context {
+	s := started{at: time.Now()}
+	if _, bounded := ctx.Deadline(); !bounded && t.answer > 0 {
+		ctx, s.cancel = context.WithTimeout(ctx, t.answer)
+	}
+	return context.WithValue(ctx, startedKey{}, s)
 }
 
 func (t *tracer) end(ctx context.Context, operation string, err error) {
 	var took time.Duration
-	if at, ok := ctx.Value(startedKey{}).(time.Time); ok {
-		took = time.Since(at)
+	if s, ok := ctx.Value(startedKey{}).(started); ok {
+		took = time.Since(s.at)
+		if s.cancel != nil {
+			s.cancel()
+		}
 	}
+	t.guard.Note(away(err))
 	t.metrics.Observe(ctx, telemetry.Postgres, operation, took, err)
 }
 
@@ -55,7 +78,7 @@ func (t *tracer) count(ctx context.Context, conn *pgx.Conn, sql ...string) {
 
 func (t *tracer) TraceQueryStart(ctx context.Context, conn *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	t.count(ctx, conn, data.SQL)
-	return start(ctx)
+	return t.start(ctx)
 }
 
 func (t *tracer) TraceQueryEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
@@ -68,7 +91,7 @@ func (t *tracer) TraceBatchStart(ctx context.Context, conn *pgx.Conn, data pgx.T
 		sql[i] = q.SQL
 	}
 	t.count(ctx, conn, sql...)
-	return start(ctx)
+	return t.start(ctx)
 }
 
 func (t *tracer) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
@@ -78,7 +101,7 @@ func (t *tracer) TraceBatchEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceB
 }
 
 func (t *tracer) TraceCopyFromStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceCopyFromStartData) context.Context {
-	return start(ctx)
+	return t.start(ctx)
 }
 
 func (t *tracer) TraceCopyFromEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceCopyFromEndData) {

@@ -9,6 +9,9 @@ import (
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/techmart/techmart/platform/telemetry"
 )
 
 // Beginner starts transactions; *pgxpool.Pool and *pgx.Conn are Beginners.
@@ -31,16 +34,21 @@ func InTx(ctx context.Context, db Beginner, fn func(tx pgx.Tx) error) error {
 
 // InTxWith is InTx with the isolation level and access mode of opts.
 func InTxWith(ctx context.Context, db Beginner, opts pgx.TxOptions, fn func(tx pgx.Tx) error) error {
-	return retry(ctx, func() error { return pgx.BeginTxFunc(ctx, db, opts, fn) })
+	return retry(ctx, db, func() error { return pgx.BeginTxFunc(ctx, db, opts, fn) })
 }
 
 // retry runs a transaction until it does not fail for another one's sake.
-func retry(ctx context.Context, run func() error) error {
+func retry(ctx context.Context, db Beginner, run func() error) error {
 	wait := txFirstWait
 	for attempt := 1; ; attempt++ {
 		err := run()
 		if err == nil || attempt == txAttempts || !IsRetryable(err) {
 			return err
+		}
+		if pool, ok := db.(*pgxpool.Pool); ok {
+			if t, ok := pool.Config().ConnConfig.Tracer.(*tracer); ok {
+				t.metrics.Retried(string(telemetry.Postgres))
+			}
 		}
 		timer := time.NewTimer(wait/2 + rand.N(wait))
 		select {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"github.com/techmart/techmart/platform/fault"
 	"github.com/techmart/techmart/platform/telemetry"
 )
 
@@ -29,6 +31,18 @@ type Config struct {
 	ApplicationName string
 	// Metrics records every command; nil records only per-request counts.
 	Metrics *telemetry.Metrics
+	// Log takes what the library says by itself, of the whole process; nil for nowhere.
+	Log *slog.Logger
+}
+
+// said gives the log what the library would print to standard error.
+type said struct{ log *slog.Logger }
+
+// Printf logs.
+func (s said) Printf(ctx context.Context, format string, v ...any) {
+	if s.log != nil {
+		s.log.WarnContext(ctx, "redis: "+fmt.Sprintf(format, v...))
+	}
 }
 
 // Client is a go-redis client and the prefix of its keys. A command that gets
@@ -48,6 +62,7 @@ func Open(ctx context.Context, c Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
+	goredis.SetLogger(said{c.Log})
 	opts.ClientName = c.ApplicationName
 	opts.DialTimeout = 2 * time.Second
 	opts.ReadTimeout = time.Second
@@ -59,7 +74,7 @@ func Open(ctx context.Context, c Config) (*Client, error) {
 	opts.DisableIdentity = true
 	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	client := &Client{Client: goredis.NewClient(opts), prefix: c.Prefix}
-	client.AddHook(hook{c.Metrics})
+	client.AddHook(hook{c.Metrics, fault.New(fault.Config{Server: string(telemetry.Redis), Limit: maxCommands, Metrics: c.Metrics})})
 	if err := client.Ping(ctx).Err(); err != nil {
 		_ = client.Close() // the failed ping is what matters
 		return nil, fmt.Errorf("redis: %w", err)
@@ -77,7 +92,14 @@ func (c *Client) Key(parts ...string) string {
 }
 
 // hook counts and times commands; a pipeline or transaction is one.
-type hook struct{ metrics *telemetry.Metrics }
+// Commands that the guard refuses are not made.
+type hook struct {
+	metrics *telemetry.Metrics
+	guard   *fault.Guard
+}
+
+// maxCommands bounds the commands at a time, with those that wait for a connection.
+const maxCommands = 1024
 
 func (h hook) DialHook(next goredis.DialHook) goredis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -87,22 +109,34 @@ func (h hook) DialHook(next goredis.DialHook) goredis.DialHook {
 
 func (h hook) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 	return func(ctx context.Context, cmd goredis.Cmder) error {
-		began := time.Now()
-		err := next(ctx, cmd)
-		if !isHandshake(cmd) {
-			h.metrics.Observe(ctx, telemetry.Redis, "command", time.Since(began), failure(err))
+		if isHandshake(cmd) {
+			return next(ctx, cmd)
 		}
+		if err := h.guard.Enter(); err != nil {
+			cmd.SetErr(err)
+			return err
+		}
+		began := time.Now()
+		err := h.guard.Leave(next(ctx, cmd))
+		h.metrics.Observe(ctx, telemetry.Redis, "command", time.Since(began), failure(err))
 		return err
 	}
 }
 
 func (h hook) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []goredis.Cmder) error {
-		began := time.Now()
-		err := next(ctx, cmds)
-		if len(cmds) > 0 && !isHandshake(cmds[0]) {
-			h.metrics.Observe(ctx, telemetry.Redis, "pipeline", time.Since(began), failure(err))
+		if len(cmds) > 0 && isHandshake(cmds[0]) {
+			return next(ctx, cmds)
 		}
+		if err := h.guard.Enter(); err != nil {
+			for _, cmd := range cmds {
+				cmd.SetErr(err)
+			}
+			return err
+		}
+		began := time.Now()
+		err := h.guard.Leave(next(ctx, cmds))
+		h.metrics.Observe(ctx, telemetry.Redis, "pipeline", time.Since(began), failure(err))
 		return err
 	}
 }

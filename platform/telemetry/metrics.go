@@ -26,6 +26,9 @@ func NewRegistry() *prometheus.Registry {
 //	work_total{part,kind}                               counter: what each part of the program asks of the
 //	                                                    servers, in round trips (by backend), statements,
 //	                                                    commits and messages
+//	breaker_state{server}                               gauge: 0 closed, 1 open, 2 trying
+//	calls_rejected_total{server,reason}                 counter: calls that were not made: open, full
+//	calls_retried_total{server}                         counter: calls that were repeated
 //
 // A nil *Metrics records nothing process-wide; the per-request Calls of the
 // context are counted all the same.
@@ -37,6 +40,9 @@ type Metrics struct {
 	calls    *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	work     *prometheus.CounterVec
+	breakers *prometheus.GaugeVec
+	rejected *prometheus.CounterVec
+	retried  *prometheus.CounterVec
 }
 
 // NewMetrics creates the backend metrics and registers them with reg. It
@@ -57,7 +63,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Name: "work_total",
 		Help: "What each part of the program asks of the servers: round trips by backend, SQL statements and commits, messages published.",
 	}, []string{"part", "kind"})
-	reg.MustRegister(m.calls, m.duration, m.work)
+	m.breakers = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "breaker_state", Help: "The circuit breaker of a server: 0 closed, 1 open, 2 trying one call.",
+	}, []string{"server"})
+	m.rejected = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "calls_rejected_total", Help: "Calls that were not made, as the breaker of the server was open, or too many waited for it (full).",
+	}, []string{"server", "reason"})
+	m.retried = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "calls_retried_total", Help: "Calls and transactions that were repeated, as they certainly had no effect.",
+	}, []string{"server"})
+	reg.MustRegister(m.calls, m.duration, m.work, m.breakers, m.rejected, m.retried)
 	return m
 }
 
@@ -93,5 +108,26 @@ const (
 func (m *Metrics) Worked(ctx context.Context, kind string, n int) {
 	if m != nil {
 		m.work.WithLabelValues(part(ctx), kind).Add(float64(n))
+	}
+}
+
+// Breaker records the state of a server's circuit breaker: 0 closed, 1 open, 2 trying.
+func (m *Metrics) Breaker(server string, state int) {
+	if m != nil {
+		m.breakers.WithLabelValues(server).Set(float64(state))
+	}
+}
+
+// Rejected counts a call to a server that was not made. reason is open or full.
+func (m *Metrics) Rejected(server, reason string) {
+	if m != nil {
+		m.rejected.WithLabelValues(server, reason).Inc()
+	}
+}
+
+// Retried counts a call to a server that was repeated.
+func (m *Metrics) Retried(server string) {
+	if m != nil {
+		m.retried.WithLabelValues(server).Inc()
 	}
 }
