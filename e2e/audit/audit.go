@@ -1,7 +1,7 @@
 // Package audit reads every store of a shop, the payment provider's books and the e-mails that arrived,
 // and says what contradicts the shop's promises: no accepted order is lost or stuck, nothing is oversold,
-// nobody is charged twice, the ledger is what the provider did, every order is told of once, and nothing
-// waits in an outbox.
+// nobody is charged twice, the ledger is what the provider did, every order is told of once, nothing
+// waits in an outbox, and promotions are used as often as they count.
 //
 // It shares no code with the program: it reads the rows and documents themselves.
 package audit
@@ -112,6 +112,7 @@ func Check(ctx context.Context, s Shop) (_ *Report, err error) {
 		func() error { return r.ledger(ctx, pool) },
 		func() error { return r.waiting(ctx, pool) },
 		func() error { return r.emails(ctx, pool, s, orders) },
+		func() error { return r.promotions(ctx, pool) },
 		func() error { return r.stock(ctx, client.Database(s.Mongo), orders) },
 	} {
 		if err := step(); err != nil {
