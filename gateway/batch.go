@@ -82,12 +82,10 @@ func (g *Gateway) inBatch(ctx context.Context, params *graphql.RawParams, header
 // ofBatch makes the Idempotency-Key of a request distinct for each operation of its batch: it says of
 // the batch as a whole that it comes again.
 func ofBatch(ctx context.Context, i int) context.Context {
-	info := request.FromContext(ctx)
-	if i == 0 || info.IdempotencyKey == "" {
+	if i == 0 {
 		return ctx
 	}
-	info.IdempotencyKey += "/" + strconv.Itoa(i)
-	return request.NewContext(ctx, info)
+	return request.WithPart(ctx, strconv.Itoa(i))
 }
 
 // buffer is a buffer that is used again.

@@ -10,6 +10,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"github.com/techmart/techmart/graph/request"
 	"github.com/techmart/techmart/services/viewer"
 )
 
@@ -38,10 +39,24 @@ func (g *Gateway) newExecutor() graphql.GraphExecutor {
 	e.Use(policy.persisted)
 	e.AroundOperations(g.measured)
 	e.AroundOperations(g.inSession)
+	e.AroundRootFields(ofMutation)
 	e.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 		return next(g.deps.Loaders(ctx))
 	})
 	return meteredExecutor{GraphExecutor: e, g: g}
+}
+
+// ofMutation makes the Idempotency-Key of a request distinct for each mutation of an operation that has several, by
+// the name under which it answers.
+func ofMutation(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+	op := graphql.GetOperationContext(ctx)
+	if op.Operation.Operation != ast.Mutation || request.FromContext(ctx).IdempotencyKey == "" {
+		return next(ctx)
+	}
+	if len(graphql.CollectFields(op, op.Operation.SelectionSet, []string{"Mutation"})) > 1 {
+		ctx = request.WithPart(ctx, graphql.GetRootFieldContext(ctx).Field.Alias)
+	}
+	return next(ctx)
 }
 
 // documentCache keeps parsed and validated documents. Large ones are left out, so that its size is

@@ -56,16 +56,18 @@ func (m mutationResolver) CartLinesAdd(ctx context.Context, input model.CartLine
 		in.Lines[i] = carts.LineInput{VariantID: variant, Quantity: l.Quantity}
 	}
 	in.Faults = faults.Err()
+	var replayed bool
+	in.Replayed = &replayed
 	cart, wrong, err := m.changedCart(func() (*carts.Cart, error) { return m.r.Carts.Add(ctx, in) })
 	if err != nil {
 		return nil, err
 	}
-	return &model.CartLinesAddPayload{Cart: cart, UserErrors: wrong}, nil
+	return &model.CartLinesAddPayload{Cart: cart, Replayed: replayed, UserErrors: wrong}, nil
 }
 
 // CartLinesUpdate answers Mutation.cartLinesUpdate.
 func (m mutationResolver) CartLinesUpdate(ctx context.Context, input model.CartLinesUpdateInput) (*model.CartLinesUpdatePayload, error) {
-	in := carts.UpdateInput{Token: text(input.CartToken), Lines: make([]carts.LineUpdate, len(input.Lines))}
+	in := carts.UpdateInput{IdempotencyKey: request.IdempotencyKey(ctx, input.IdempotencyKey), Token: text(input.CartToken), Lines: make([]carts.LineUpdate, len(input.Lines))}
 	var faults errs.Collector
 	for i, l := range input.Lines {
 		line, err := id(model.PrefixCartLine, l.LineID, "lines", strconv.Itoa(i), "lineId")
@@ -73,16 +75,18 @@ func (m mutationResolver) CartLinesUpdate(ctx context.Context, input model.CartL
 		in.Lines[i] = carts.LineUpdate{LineID: line, Quantity: l.Quantity}
 	}
 	in.Faults = faults.Err()
+	var replayed bool
+	in.Replayed = &replayed
 	cart, wrong, err := m.changedCart(func() (*carts.Cart, error) { return m.r.Carts.Update(ctx, in) })
 	if err != nil {
 		return nil, err
 	}
-	return &model.CartLinesUpdatePayload{Cart: cart, UserErrors: wrong}, nil
+	return &model.CartLinesUpdatePayload{Cart: cart, Replayed: replayed, UserErrors: wrong}, nil
 }
 
 // CartLinesRemove answers Mutation.cartLinesRemove.
 func (m mutationResolver) CartLinesRemove(ctx context.Context, input model.CartLinesRemoveInput) (*model.CartLinesRemovePayload, error) {
-	in := carts.RemoveInput{Token: text(input.CartToken), LineIDs: make([]uuid.UUID, len(input.LineIds))}
+	in := carts.RemoveInput{IdempotencyKey: request.IdempotencyKey(ctx, input.IdempotencyKey), Token: text(input.CartToken), LineIDs: make([]uuid.UUID, len(input.LineIds))}
 	var faults errs.Collector
 	for i, lineID := range input.LineIds {
 		line, err := id(model.PrefixCartLine, lineID, "lineIds", strconv.Itoa(i))
@@ -90,11 +94,13 @@ func (m mutationResolver) CartLinesRemove(ctx context.Context, input model.CartL
 		in.LineIDs[i] = line
 	}
 	in.Faults = faults.Err()
+	var replayed bool
+	in.Replayed = &replayed
 	cart, wrong, err := m.changedCart(func() (*carts.Cart, error) { return m.r.Carts.Remove(ctx, in) })
 	if err != nil {
 		return nil, err
 	}
-	return &model.CartLinesRemovePayload{Cart: cart, UserErrors: wrong}, nil
+	return &model.CartLinesRemovePayload{Cart: cart, Replayed: replayed, UserErrors: wrong}, nil
 }
 
 // CartMerge answers Mutation.cartMerge.

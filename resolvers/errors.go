@@ -51,6 +51,10 @@ func userError(e *errs.Error) model.UserError {
 		if seconds, ok := e.Data["retryAfter"].(int); ok {
 			return model.ThrottledError{Code: code, Message: e.Message, Field: field, RetryAfter: seconds}
 		}
+	case code == model.UserErrorCodeInFlight:
+		if seconds, ok := e.Data["retryAfter"].(int); ok {
+			return model.InFlightError{Code: code, Message: e.Message, Field: field, RetryAfter: seconds}
+		}
 	case code == model.UserErrorCodeConflict:
 		if version, ok := e.Data["currentVersion"].(int); ok {
 			return model.ConflictError{Code: code, Message: e.Message, Field: field, CurrentVersion: version}

@@ -124,6 +124,7 @@ func (m mutationResolver) InventoryAdjust(ctx context.Context, input model.Inven
 		in.Note = *input.Note
 	}
 	payload := &model.InventoryAdjustPayload{}
+	in.Replayed = &payload.Replayed
 	variant, adjustment, err := m.r.Products.AdjustInventory(ctx, in)
 	if err == nil {
 		payload.Variant, payload.Adjustment = newProductVariant(variant), newInventoryAdjustment(adjustment)

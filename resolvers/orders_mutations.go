@@ -31,23 +31,29 @@ func (m mutationResolver) OrderPlace(ctx context.Context, input model.OrderPlace
 	in.ExpectedTotal, err = moneyInput(input.ExpectedTotal, "expectedTotal")
 	faults.Merge(err)
 	in.Faults = faults.Err()
+	var replayed bool
+	in.Replayed = &replayed
 	order, wrong, err := changedOrder(nil, func() (*orders.Order, error) { return m.r.Orders.Place(ctx, in) })
 	if err != nil {
 		return nil, err
 	}
-	return &model.OrderPlacePayload{Order: order, UserErrors: wrong}, nil
+	return &model.OrderPlacePayload{Order: order, Replayed: replayed, UserErrors: wrong}, nil
 }
 
 // OrderCancel answers Mutation.orderCancel.
 func (m mutationResolver) OrderCancel(ctx context.Context, input model.OrderCancelInput) (*model.OrderCancelPayload, error) {
 	orderID, err := id(model.PrefixOrder, input.ID, "id")
+	var replayed bool
 	order, wrong, err := changedOrder(err, func() (*orders.Order, error) {
-		return m.r.Orders.Cancel(ctx, orders.CancelInput{OrderID: orderID, Reason: text(input.Reason), ExpectedVersion: input.ExpectedVersion})
+		return m.r.Orders.Cancel(ctx, orders.CancelInput{
+			IdempotencyKey: request.IdempotencyKey(ctx, input.IdempotencyKey), OrderID: orderID, Reason: text(input.Reason),
+			ExpectedVersion: input.ExpectedVersion, Replayed: &replayed,
+		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &model.OrderCancelPayload{Order: order, UserErrors: wrong}, nil
+	return &model.OrderCancelPayload{Order: order, Replayed: replayed, UserErrors: wrong}, nil
 }
 
 // OrderFulfill answers Mutation.orderFulfill.
@@ -68,7 +74,11 @@ func (m mutationResolver) OrderFulfill(ctx context.Context, input model.OrderFul
 		in.Lines[i] = orders.FulfillmentLine{LineID: line, Quantity: l.Quantity}
 	}
 	in.Faults = faults.Err()
-	var parcel *orders.Fulfillment
+	var (
+		parcel   *orders.Fulfillment
+		replayed bool
+	)
+	in.Replayed = &replayed
 	order, wrong, err := changedOrder(nil, func() (o *orders.Order, err error) {
 		o, parcel, err = m.r.Orders.Fulfill(ctx, in)
 		return o, err
@@ -76,7 +86,7 @@ func (m mutationResolver) OrderFulfill(ctx context.Context, input model.OrderFul
 	if err != nil {
 		return nil, err
 	}
-	payload := &model.OrderFulfillPayload{Order: order, UserErrors: wrong}
+	payload := &model.OrderFulfillPayload{Order: order, Replayed: replayed, UserErrors: wrong}
 	if parcel != nil {
 		payload.Fulfillment = newFulfillment(parcel)
 	}

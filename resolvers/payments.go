@@ -118,36 +118,36 @@ func (p paymentResolver) Transactions(ctx context.Context, payment *model.Paymen
 
 // PaymentCapture answers Mutation.paymentCapture.
 func (m mutationResolver) PaymentCapture(ctx context.Context, input model.PaymentCaptureInput) (*model.PaymentCapturePayload, error) {
-	p, wrong, err := m.changePayment(ctx, m.r.Payments.Capture, input.PaymentID, input.Amount, nil, input.IdempotencyKey)
+	p, replayed, wrong, err := m.changePayment(ctx, m.r.Payments.Capture, input.PaymentID, input.Amount, nil, input.IdempotencyKey)
 	if err != nil {
 		return nil, err
 	}
-	return &model.PaymentCapturePayload{Payment: p, UserErrors: wrong}, nil
+	return &model.PaymentCapturePayload{Payment: p, Replayed: replayed, UserErrors: wrong}, nil
 }
 
 // PaymentVoid answers Mutation.paymentVoid.
 func (m mutationResolver) PaymentVoid(ctx context.Context, input model.PaymentVoidInput) (*model.PaymentVoidPayload, error) {
-	p, wrong, err := m.changePayment(ctx, m.r.Payments.Void, input.PaymentID, nil, nil, input.IdempotencyKey)
+	p, replayed, wrong, err := m.changePayment(ctx, m.r.Payments.Void, input.PaymentID, nil, nil, input.IdempotencyKey)
 	if err != nil {
 		return nil, err
 	}
-	return &model.PaymentVoidPayload{Payment: p, UserErrors: wrong}, nil
+	return &model.PaymentVoidPayload{Payment: p, Replayed: replayed, UserErrors: wrong}, nil
 }
 
 // PaymentRefund answers Mutation.paymentRefund.
 func (m mutationResolver) PaymentRefund(ctx context.Context, input model.PaymentRefundInput) (*model.PaymentRefundPayload, error) {
-	p, wrong, err := m.changePayment(ctx, m.r.Payments.Refund, input.PaymentID, input.Amount, input.Reason, input.IdempotencyKey)
+	p, replayed, wrong, err := m.changePayment(ctx, m.r.Payments.Refund, input.PaymentID, input.Amount, input.Reason, input.IdempotencyKey)
 	if err != nil {
 		return nil, err
 	}
-	return &model.PaymentRefundPayload{Payment: p, UserErrors: wrong}, nil
+	return &model.PaymentRefundPayload{Payment: p, Replayed: replayed, UserErrors: wrong}, nil
 }
 
 // changePayment reads the input that the three mutations share, calls the service once and converts
 // its answer.
 func (m mutationResolver) changePayment(ctx context.Context, change func(context.Context, payments.Request) (*payments.Payment, error),
-	paymentID string, amount *model.MoneyInput, reason, key *string) (*model.Payment, []model.UserError, error) {
-	r := payments.Request{IdempotencyKey: request.IdempotencyKey(ctx, key)}
+	paymentID string, amount *model.MoneyInput, reason, key *string) (payment *model.Payment, replayed bool, wrong []model.UserError, err error) {
+	r := payments.Request{IdempotencyKey: request.IdempotencyKey(ctx, key), Replayed: &replayed}
 	var unknown, wrongAmount error
 	r.PaymentID, unknown = id(model.PrefixPayment, paymentID, "paymentId")
 	r.Amount, wrongAmount = moneyInput(amount, "amount")
@@ -156,14 +156,10 @@ func (m mutationResolver) changePayment(ctx context.Context, change func(context
 		r.Reason = *reason
 	}
 	p, err := change(ctx, r)
-	wrong, err := userErrors(err)
-	if err != nil {
-		return nil, nil, err
+	if wrong, err = userErrors(err); err != nil || p == nil {
+		return nil, replayed, wrong, err
 	}
-	if p == nil {
-		return nil, wrong, nil
-	}
-	return newPayment(p), wrong, nil
+	return newPayment(p), replayed, wrong, nil
 }
 
 // paymentNodes are the look-ups of this domain for node(id).

@@ -38,8 +38,9 @@ func (m mutationResolver) ProductCreate(ctx context.Context, input model.Product
 	if u := optionalID(&c, model.PrefixCategory, input.CategoryID, "categoryId"); u != nil {
 		content.CategoryID = *u
 	}
-	p, err := m.r.Products.Create(ctx, products.NewProduct{Content: content, IdempotencyKey: request.IdempotencyKey(ctx, input.IdempotencyKey), Faults: c.Err()})
 	payload := &model.ProductCreatePayload{}
+	p, err := m.r.Products.Create(ctx, products.NewProduct{Content: content,
+		IdempotencyKey: request.IdempotencyKey(ctx, input.IdempotencyKey), Faults: c.Err(), Replayed: &payload.Replayed})
 	if err == nil {
 		payload.Product = showProduct(ctx, p)
 	}

@@ -485,6 +485,29 @@ func (ec *executionContext) fieldContext_PaymentCapturePayload_payment(_ context
 	return fc, nil
 }
 
+func (ec *executionContext) _PaymentCapturePayload_replayed(ctx context.Context, field graphql.CollectedField, obj *model.PaymentCapturePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PaymentCapturePayload_replayed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Replayed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PaymentCapturePayload_replayed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PaymentCapturePayload", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) _PaymentCapturePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.PaymentCapturePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1012,6 +1035,29 @@ func (ec *executionContext) fieldContext_PaymentRefundPayload_payment(_ context.
 	return fc, nil
 }
 
+func (ec *executionContext) _PaymentRefundPayload_replayed(ctx context.Context, field graphql.CollectedField, obj *model.PaymentRefundPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PaymentRefundPayload_replayed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Replayed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PaymentRefundPayload_replayed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PaymentRefundPayload", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) _PaymentRefundPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.PaymentRefundPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1395,6 +1441,29 @@ func (ec *executionContext) fieldContext_PaymentVoidPayload_payment(_ context.Co
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _PaymentVoidPayload_replayed(ctx context.Context, field graphql.CollectedField, obj *model.PaymentVoidPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PaymentVoidPayload_replayed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Replayed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PaymentVoidPayload_replayed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PaymentVoidPayload", field, false, false, "Boolean")
 }
 
 func (ec *executionContext) _PaymentVoidPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.PaymentVoidPayload) (ret graphql.Marshaler) {
@@ -1802,6 +1871,11 @@ func (ec *executionContext) _PaymentCapturePayload(ctx context.Context, sel ast.
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "replayed":
+			out.Values[i] = ec._PaymentCapturePayload_replayed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "userErrors":
 			out.Values[i] = ec._PaymentCapturePayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -2038,6 +2112,11 @@ func (ec *executionContext) _PaymentRefundPayload(ctx context.Context, sel ast.S
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "replayed":
+			out.Values[i] = ec._PaymentRefundPayload_replayed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "userErrors":
 			out.Values[i] = ec._PaymentRefundPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -2218,6 +2297,11 @@ func (ec *executionContext) _PaymentVoidPayload(ctx context.Context, sel ast.Sel
 		case "payment":
 			out.Values[i] = ec._PaymentVoidPayload_payment(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "replayed":
+			out.Values[i] = ec._PaymentVoidPayload_replayed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "userErrors":

@@ -778,6 +778,29 @@ func (ec *executionContext) fieldContext_InventoryAdjustPayload_adjustment(_ con
 	return fc, nil
 }
 
+func (ec *executionContext) _InventoryAdjustPayload_replayed(ctx context.Context, field graphql.CollectedField, obj *model.InventoryAdjustPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryAdjustPayload_replayed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Replayed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryAdjustPayload_replayed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InventoryAdjustPayload", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) _InventoryAdjustPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.InventoryAdjustPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2769,6 +2792,29 @@ func (ec *executionContext) fieldContext_ProductCreatePayload_product(_ context.
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _ProductCreatePayload_replayed(ctx context.Context, field graphql.CollectedField, obj *model.ProductCreatePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ProductCreatePayload_replayed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Replayed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ProductCreatePayload_replayed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ProductCreatePayload", field, false, false, "Boolean")
 }
 
 func (ec *executionContext) _ProductCreatePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.ProductCreatePayload) (ret graphql.Marshaler) {
@@ -5620,6 +5666,11 @@ func (ec *executionContext) _InventoryAdjustPayload(ctx context.Context, sel ast
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "replayed":
+			out.Values[i] = ec._InventoryAdjustPayload_replayed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "userErrors":
 			out.Values[i] = ec._InventoryAdjustPayload_userErrors(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -6390,6 +6441,11 @@ func (ec *executionContext) _ProductCreatePayload(ctx context.Context, sel ast.S
 		case "product":
 			out.Values[i] = ec._ProductCreatePayload_product(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "replayed":
+			out.Values[i] = ec._ProductCreatePayload_replayed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "userErrors":

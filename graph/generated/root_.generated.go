@@ -125,16 +125,19 @@ type ComplexityRoot struct {
 
 	CartLinesAddPayload struct {
 		Cart       func(childComplexity int) int
+		Replayed   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
 	CartLinesRemovePayload struct {
 		Cart       func(childComplexity int) int
+		Replayed   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
 	CartLinesUpdatePayload struct {
 		Cart       func(childComplexity int) int
+		Replayed   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -220,6 +223,13 @@ type ComplexityRoot struct {
 		Quantity    func(childComplexity int) int
 	}
 
+	InFlightError struct {
+		Code       func(childComplexity int) int
+		Field      func(childComplexity int) int
+		Message    func(childComplexity int) int
+		RetryAfter func(childComplexity int) int
+	}
+
 	InputError struct {
 		Code    func(childComplexity int) int
 		Field   func(childComplexity int) int
@@ -236,6 +246,7 @@ type ComplexityRoot struct {
 
 	InventoryAdjustPayload struct {
 		Adjustment func(childComplexity int) int
+		Replayed   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 		Variant    func(childComplexity int) int
 	}
@@ -451,6 +462,7 @@ type ComplexityRoot struct {
 
 	OrderCancelPayload struct {
 		Order      func(childComplexity int) int
+		Replayed   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -492,6 +504,7 @@ type ComplexityRoot struct {
 	OrderFulfillPayload struct {
 		Fulfillment func(childComplexity int) int
 		Order       func(childComplexity int) int
+		Replayed    func(childComplexity int) int
 		UserErrors  func(childComplexity int) int
 	}
 
@@ -517,6 +530,7 @@ type ComplexityRoot struct {
 
 	OrderPlacePayload struct {
 		Order      func(childComplexity int) int
+		Replayed   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -544,6 +558,7 @@ type ComplexityRoot struct {
 
 	PaymentCapturePayload struct {
 		Payment    func(childComplexity int) int
+		Replayed   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -578,6 +593,7 @@ type ComplexityRoot struct {
 
 	PaymentRefundPayload struct {
 		Payment    func(childComplexity int) int
+		Replayed   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -604,6 +620,7 @@ type ComplexityRoot struct {
 
 	PaymentVoidPayload struct {
 		Payment    func(childComplexity int) int
+		Replayed   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -658,6 +675,7 @@ type ComplexityRoot struct {
 
 	ProductCreatePayload struct {
 		Product    func(childComplexity int) int
+		Replayed   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -1321,6 +1339,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CartLinesAddPayload.Cart(childComplexity), true
+	case "CartLinesAddPayload.replayed":
+		if e.ComplexityRoot.CartLinesAddPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CartLinesAddPayload.Replayed(childComplexity), true
 	case "CartLinesAddPayload.userErrors":
 		if e.ComplexityRoot.CartLinesAddPayload.UserErrors == nil {
 			break
@@ -1334,6 +1358,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CartLinesRemovePayload.Cart(childComplexity), true
+	case "CartLinesRemovePayload.replayed":
+		if e.ComplexityRoot.CartLinesRemovePayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CartLinesRemovePayload.Replayed(childComplexity), true
 	case "CartLinesRemovePayload.userErrors":
 		if e.ComplexityRoot.CartLinesRemovePayload.UserErrors == nil {
 			break
@@ -1347,6 +1377,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CartLinesUpdatePayload.Cart(childComplexity), true
+	case "CartLinesUpdatePayload.replayed":
+		if e.ComplexityRoot.CartLinesUpdatePayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CartLinesUpdatePayload.Replayed(childComplexity), true
 	case "CartLinesUpdatePayload.userErrors":
 		if e.ComplexityRoot.CartLinesUpdatePayload.UserErrors == nil {
 			break
@@ -1647,6 +1683,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.FulfillmentLine.Quantity(childComplexity), true
 
+	case "InFlightError.code":
+		if e.ComplexityRoot.InFlightError.Code == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InFlightError.Code(childComplexity), true
+	case "InFlightError.field":
+		if e.ComplexityRoot.InFlightError.Field == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InFlightError.Field(childComplexity), true
+	case "InFlightError.message":
+		if e.ComplexityRoot.InFlightError.Message == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InFlightError.Message(childComplexity), true
+	case "InFlightError.retryAfter":
+		if e.ComplexityRoot.InFlightError.RetryAfter == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InFlightError.RetryAfter(childComplexity), true
+
 	case "InputError.code":
 		if e.ComplexityRoot.InputError.Code == nil {
 			break
@@ -1703,6 +1764,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.InventoryAdjustPayload.Adjustment(childComplexity), true
+	case "InventoryAdjustPayload.replayed":
+		if e.ComplexityRoot.InventoryAdjustPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryAdjustPayload.Replayed(childComplexity), true
 	case "InventoryAdjustPayload.userErrors":
 		if e.ComplexityRoot.InventoryAdjustPayload.UserErrors == nil {
 			break
@@ -2876,6 +2943,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.OrderCancelPayload.Order(childComplexity), true
+	case "OrderCancelPayload.replayed":
+		if e.ComplexityRoot.OrderCancelPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrderCancelPayload.Replayed(childComplexity), true
 	case "OrderCancelPayload.userErrors":
 		if e.ComplexityRoot.OrderCancelPayload.UserErrors == nil {
 			break
@@ -3003,6 +3076,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.OrderFulfillPayload.Order(childComplexity), true
+	case "OrderFulfillPayload.replayed":
+		if e.ComplexityRoot.OrderFulfillPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrderFulfillPayload.Replayed(childComplexity), true
 	case "OrderFulfillPayload.userErrors":
 		if e.ComplexityRoot.OrderFulfillPayload.UserErrors == nil {
 			break
@@ -3102,6 +3181,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.OrderPlacePayload.Order(childComplexity), true
+	case "OrderPlacePayload.replayed":
+		if e.ComplexityRoot.OrderPlacePayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrderPlacePayload.Replayed(childComplexity), true
 	case "OrderPlacePayload.userErrors":
 		if e.ComplexityRoot.OrderPlacePayload.UserErrors == nil {
 			break
@@ -3218,6 +3303,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PaymentCapturePayload.Payment(childComplexity), true
+	case "PaymentCapturePayload.replayed":
+		if e.ComplexityRoot.PaymentCapturePayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PaymentCapturePayload.Replayed(childComplexity), true
 	case "PaymentCapturePayload.userErrors":
 		if e.ComplexityRoot.PaymentCapturePayload.UserErrors == nil {
 			break
@@ -3337,6 +3428,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PaymentRefundPayload.Payment(childComplexity), true
+	case "PaymentRefundPayload.replayed":
+		if e.ComplexityRoot.PaymentRefundPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PaymentRefundPayload.Replayed(childComplexity), true
 	case "PaymentRefundPayload.userErrors":
 		if e.ComplexityRoot.PaymentRefundPayload.UserErrors == nil {
 			break
@@ -3425,6 +3522,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PaymentVoidPayload.Payment(childComplexity), true
+	case "PaymentVoidPayload.replayed":
+		if e.ComplexityRoot.PaymentVoidPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PaymentVoidPayload.Replayed(childComplexity), true
 	case "PaymentVoidPayload.userErrors":
 		if e.ComplexityRoot.PaymentVoidPayload.UserErrors == nil {
 			break
@@ -3667,6 +3770,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ProductCreatePayload.Product(childComplexity), true
+	case "ProductCreatePayload.replayed":
+		if e.ComplexityRoot.ProductCreatePayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProductCreatePayload.Replayed(childComplexity), true
 	case "ProductCreatePayload.userErrors":
 		if e.ComplexityRoot.ProductCreatePayload.UserErrors == nil {
 			break
@@ -5429,6 +5538,8 @@ input CartLinesAddInput {
 type CartLinesAddPayload {
   "The cart as it is now."
   cart: Cart
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
   "What was wrong."
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
@@ -5443,6 +5554,8 @@ input CartLineUpdateInput {
 
 "Changes quantities."
 input CartLinesUpdateInput {
+  "Makes the call safe to repeat for at least 24 hours; any text up to 255 characters."
+  idempotencyKey: String
   "Token of an anonymous cart; none for the viewer's own."
   cartToken: String
   "Which; 1 to 50."
@@ -5453,12 +5566,16 @@ input CartLinesUpdateInput {
 type CartLinesUpdatePayload {
   "The cart as it is now."
   cart: Cart
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
   "What was wrong."
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
 
 "Removes lines."
 input CartLinesRemoveInput {
+  "Makes the call safe to repeat for at least 24 hours; any text up to 255 characters."
+  idempotencyKey: String
   "Token of an anonymous cart; none for the viewer's own."
   cartToken: String
   "Which; 1 to 50."
@@ -5469,6 +5586,8 @@ input CartLinesRemoveInput {
 type CartLinesRemovePayload {
   "The cart as it is now."
   cart: Cart
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
   "What was wrong."
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
@@ -5719,6 +5838,18 @@ type ConflictError implements UserError {
 "There were too many attempts. It says nothing about whether an account exists."
 type ThrottledError implements UserError {
   "Always THROTTLED."
+  code: UserErrorCode!
+  "What went wrong, in English, safe to show."
+  message: String!
+  "Path of the input field to blame; null where none is."
+  field: [String!] @listSize(assumedSize: 4)
+  "Seconds to wait before the next attempt."
+  retryAfter: Int!
+}
+
+"A request with the same idempotency key, or for the same payment, is being worked on."
+type InFlightError implements UserError {
+  "Always IN_FLIGHT."
   code: UserErrorCode!
   "What went wrong, in English, safe to show."
   message: String!
@@ -6289,12 +6420,16 @@ input OrderPlaceInput {
 type OrderPlacePayload {
   "The order, PENDING."
   order: Order
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
   "What was wrong."
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
 
 "Cancels an order."
 input OrderCancelInput {
+  "Makes the call safe to repeat for at least 24 hours; any text up to 255 characters."
+  idempotencyKey: String
   "Which order."
   id: ID!
   "Why; at most 500 characters."
@@ -6307,6 +6442,8 @@ input OrderCancelInput {
 type OrderCancelPayload {
   "The order as it is now."
   order: Order
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
   "What was wrong."
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
@@ -6341,6 +6478,8 @@ type OrderFulfillPayload {
   order: Order
   "The new parcel."
   fulfillment: Fulfillment
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
   "What was wrong."
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
@@ -6631,6 +6770,8 @@ input PaymentCaptureInput {
 type PaymentCapturePayload {
   "The payment as it is now."
   payment: Payment
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
   "What was wrong."
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
@@ -6647,6 +6788,8 @@ input PaymentVoidInput {
 type PaymentVoidPayload {
   "The payment as it is now."
   payment: Payment
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
   "What was wrong."
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
@@ -6667,6 +6810,8 @@ input PaymentRefundInput {
 type PaymentRefundPayload {
   "The payment as it is now."
   payment: Payment
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
   "What was wrong."
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
@@ -7325,6 +7470,8 @@ input ProductCreateInput {
 type ProductCreatePayload {
   "The new product."
   product: Product
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
   "What was wrong."
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
@@ -7473,6 +7620,8 @@ type InventoryAdjustPayload {
   variant: ProductVariant
   "The line in the history."
   adjustment: InventoryAdjustment
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
   "What was wrong."
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
@@ -8388,6 +8537,8 @@ func (ec *executionContext) childFields_CartLinesAddPayload(ctx context.Context,
 	switch field.Name {
 	case "cart":
 		return ec.fieldContext_CartLinesAddPayload_cart(ctx, field)
+	case "replayed":
+		return ec.fieldContext_CartLinesAddPayload_replayed(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_CartLinesAddPayload_userErrors(ctx, field)
 	}
@@ -8398,6 +8549,8 @@ func (ec *executionContext) childFields_CartLinesRemovePayload(ctx context.Conte
 	switch field.Name {
 	case "cart":
 		return ec.fieldContext_CartLinesRemovePayload_cart(ctx, field)
+	case "replayed":
+		return ec.fieldContext_CartLinesRemovePayload_replayed(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_CartLinesRemovePayload_userErrors(ctx, field)
 	}
@@ -8408,6 +8561,8 @@ func (ec *executionContext) childFields_CartLinesUpdatePayload(ctx context.Conte
 	switch field.Name {
 	case "cart":
 		return ec.fieldContext_CartLinesUpdatePayload_cart(ctx, field)
+	case "replayed":
+		return ec.fieldContext_CartLinesUpdatePayload_replayed(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_CartLinesUpdatePayload_userErrors(ctx, field)
 	}
@@ -8570,6 +8725,8 @@ func (ec *executionContext) childFields_InventoryAdjustPayload(ctx context.Conte
 		return ec.fieldContext_InventoryAdjustPayload_variant(ctx, field)
 	case "adjustment":
 		return ec.fieldContext_InventoryAdjustPayload_adjustment(ctx, field)
+	case "replayed":
+		return ec.fieldContext_InventoryAdjustPayload_replayed(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_InventoryAdjustPayload_userErrors(ctx, field)
 	}
@@ -8898,6 +9055,8 @@ func (ec *executionContext) childFields_OrderCancelPayload(ctx context.Context, 
 	switch field.Name {
 	case "order":
 		return ec.fieldContext_OrderCancelPayload_order(ctx, field)
+	case "replayed":
+		return ec.fieldContext_OrderCancelPayload_replayed(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_OrderCancelPayload_userErrors(ctx, field)
 	}
@@ -8980,6 +9139,8 @@ func (ec *executionContext) childFields_OrderFulfillPayload(ctx context.Context,
 		return ec.fieldContext_OrderFulfillPayload_order(ctx, field)
 	case "fulfillment":
 		return ec.fieldContext_OrderFulfillPayload_fulfillment(ctx, field)
+	case "replayed":
+		return ec.fieldContext_OrderFulfillPayload_replayed(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_OrderFulfillPayload_userErrors(ctx, field)
 	}
@@ -9030,6 +9191,8 @@ func (ec *executionContext) childFields_OrderPlacePayload(ctx context.Context, f
 	switch field.Name {
 	case "order":
 		return ec.fieldContext_OrderPlacePayload_order(ctx, field)
+	case "replayed":
+		return ec.fieldContext_OrderPlacePayload_replayed(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_OrderPlacePayload_userErrors(ctx, field)
 	}
@@ -9084,6 +9247,8 @@ func (ec *executionContext) childFields_PaymentCapturePayload(ctx context.Contex
 	switch field.Name {
 	case "payment":
 		return ec.fieldContext_PaymentCapturePayload_payment(ctx, field)
+	case "replayed":
+		return ec.fieldContext_PaymentCapturePayload_replayed(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_PaymentCapturePayload_userErrors(ctx, field)
 	}
@@ -9152,6 +9317,8 @@ func (ec *executionContext) childFields_PaymentRefundPayload(ctx context.Context
 	switch field.Name {
 	case "payment":
 		return ec.fieldContext_PaymentRefundPayload_payment(ctx, field)
+	case "replayed":
+		return ec.fieldContext_PaymentRefundPayload_replayed(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_PaymentRefundPayload_userErrors(ctx, field)
 	}
@@ -9204,6 +9371,8 @@ func (ec *executionContext) childFields_PaymentVoidPayload(ctx context.Context, 
 	switch field.Name {
 	case "payment":
 		return ec.fieldContext_PaymentVoidPayload_payment(ctx, field)
+	case "replayed":
+		return ec.fieldContext_PaymentVoidPayload_replayed(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_PaymentVoidPayload_userErrors(ctx, field)
 	}
@@ -9312,6 +9481,8 @@ func (ec *executionContext) childFields_ProductCreatePayload(ctx context.Context
 	switch field.Name {
 	case "product":
 		return ec.fieldContext_ProductCreatePayload_product(ctx, field)
+	case "replayed":
+		return ec.fieldContext_ProductCreatePayload_replayed(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_ProductCreatePayload_userErrors(ctx, field)
 	}

@@ -243,12 +243,16 @@ type CartLinesAddInput struct {
 type CartLinesAddPayload struct {
 	// The cart as it is now.
 	Cart *Cart `json:"cart"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
 	// What was wrong.
 	UserErrors []UserError `json:"userErrors"`
 }
 
 // Removes lines.
 type CartLinesRemoveInput struct {
+	// Makes the call safe to repeat for at least 24 hours; any text up to 255 characters.
+	IdempotencyKey *string `json:"idempotencyKey"`
 	// Token of an anonymous cart; none for the viewer's own.
 	CartToken *string `json:"cartToken"`
 	// Which; 1 to 50.
@@ -259,12 +263,16 @@ type CartLinesRemoveInput struct {
 type CartLinesRemovePayload struct {
 	// The cart as it is now.
 	Cart *Cart `json:"cart"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
 	// What was wrong.
 	UserErrors []UserError `json:"userErrors"`
 }
 
 // Changes quantities.
 type CartLinesUpdateInput struct {
+	// Makes the call safe to repeat for at least 24 hours; any text up to 255 characters.
+	IdempotencyKey *string `json:"idempotencyKey"`
 	// Token of an anonymous cart; none for the viewer's own.
 	CartToken *string `json:"cartToken"`
 	// Which; 1 to 50.
@@ -275,6 +283,8 @@ type CartLinesUpdateInput struct {
 type CartLinesUpdatePayload struct {
 	// The cart as it is now.
 	Cart *Cart `json:"cart"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
 	// What was wrong.
 	UserErrors []UserError `json:"userErrors"`
 }
@@ -507,6 +517,20 @@ type FulfillmentLineInput struct {
 	Quantity int `json:"quantity"`
 }
 
+// A request with the same idempotency key, or for the same payment, is being worked on.
+type InFlightError struct {
+	// Always IN_FLIGHT.
+	Code UserErrorCode `json:"code"`
+	// What went wrong, in English, safe to show.
+	Message string `json:"message"`
+	// Path of the input field to blame; null where none is.
+	Field []string `json:"field"`
+	// Seconds to wait before the next attempt.
+	RetryAfter int `json:"retryAfter"`
+}
+
+func (InFlightError) IsUserError() {}
+
 // A failure with nothing more to say than its code, message and field.
 type InputError struct {
 	// What went wrong, for the program.
@@ -559,6 +583,8 @@ type InventoryAdjustPayload struct {
 	Variant *ProductVariant `json:"variant"`
 	// The line in the history.
 	Adjustment *InventoryAdjustment `json:"adjustment"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
 	// What was wrong.
 	UserErrors []UserError `json:"userErrors"`
 }
@@ -883,6 +909,8 @@ type OrderAddress struct {
 
 // Cancels an order.
 type OrderCancelInput struct {
+	// Makes the call safe to repeat for at least 24 hours; any text up to 255 characters.
+	IdempotencyKey *string `json:"idempotencyKey"`
 	// Which order.
 	ID string `json:"id"`
 	// Why; at most 500 characters.
@@ -895,6 +923,8 @@ type OrderCancelInput struct {
 type OrderCancelPayload struct {
 	// The order as it is now.
 	Order *Order `json:"order"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
 	// What was wrong.
 	UserErrors []UserError `json:"userErrors"`
 }
@@ -988,6 +1018,8 @@ type OrderFulfillPayload struct {
 	Order *Order `json:"order"`
 	// The new parcel.
 	Fulfillment *Fulfillment `json:"fulfillment"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
 	// What was wrong.
 	UserErrors []UserError `json:"userErrors"`
 }
@@ -1056,6 +1088,8 @@ type OrderPlaceInput struct {
 type OrderPlacePayload struct {
 	// The order, PENDING.
 	Order *Order `json:"order"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
 	// What was wrong.
 	UserErrors []UserError `json:"userErrors"`
 }
@@ -1140,6 +1174,8 @@ type PaymentCaptureInput struct {
 type PaymentCapturePayload struct {
 	// The payment as it is now.
 	Payment *Payment `json:"payment"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
 	// What was wrong.
 	UserErrors []UserError `json:"userErrors"`
 }
@@ -1211,6 +1247,8 @@ type PaymentRefundInput struct {
 type PaymentRefundPayload struct {
 	// The payment as it is now.
 	Payment *Payment `json:"payment"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
 	// What was wrong.
 	UserErrors []UserError `json:"userErrors"`
 }
@@ -1265,6 +1303,8 @@ type PaymentVoidInput struct {
 type PaymentVoidPayload struct {
 	// The payment as it is now.
 	Payment *Payment `json:"payment"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
 	// What was wrong.
 	UserErrors []UserError `json:"userErrors"`
 }
@@ -1422,6 +1462,8 @@ type ProductCreateInput struct {
 type ProductCreatePayload struct {
 	// The new product.
 	Product *Product `json:"product"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
 	// What was wrong.
 	UserErrors []UserError `json:"userErrors"`
 }

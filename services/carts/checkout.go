@@ -41,7 +41,7 @@ func (s *Service) SetCodes(ctx context.Context, in CodesInput) (*Cart, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.edit(ctx, in.Token, func(c *Stored) error {
+	return s.edit(ctx, in.Token, repeat{}, func(c *Stored) error {
 		c.Codes = codes
 		return nil
 	})
@@ -108,7 +108,7 @@ func (s *Service) SelectMethod(ctx context.Context, in MethodInput) (*Cart, erro
 	if _, ok := s.terms.Method(in.Method, country); !ok {
 		return nil, errs.At(errs.Invalid, "There is no such way of sending to this country.", "method")
 	}
-	return s.edit(ctx, in.Token, func(c *Stored) error {
+	return s.edit(ctx, in.Token, repeat{}, func(c *Stored) error {
 		c.Method, c.Country = in.Method, country
 		return nil
 	})

@@ -5,12 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -34,6 +30,7 @@ type AddInput struct {
 	Token          string // empty for the viewer's own cart, or a new one
 	Lines          []LineInput
 	Faults         error // what was wrong with the input before it came here, reported with the rest
+	Replayed       *bool // set where this is the answer of an earlier call; nil where nobody asks
 }
 
 // LineUpdate is a line and its new quantity; 0 removes it.
@@ -44,16 +41,20 @@ type LineUpdate struct {
 
 // UpdateInput changes quantities.
 type UpdateInput struct {
-	Token  string // empty for the viewer's own cart
-	Lines  []LineUpdate
-	Faults error // what was wrong with the input before it came here, reported with the rest
+	IdempotencyKey string // empty for none
+	Token          string // empty for the viewer's own cart
+	Lines          []LineUpdate
+	Faults         error // what was wrong with the input before it came here, reported with the rest
+	Replayed       *bool // set where this is the answer of an earlier call; nil where nobody asks
 }
 
 // RemoveInput removes lines.
 type RemoveInput struct {
-	Token   string // empty for the viewer's own cart
-	LineIDs []uuid.UUID
-	Faults  error // what was wrong with the input before it came here, reported with the rest
+	IdempotencyKey string // empty for none
+	Token          string // empty for the viewer's own cart
+	LineIDs        []uuid.UUID
+	Faults         error // what was wrong with the input before it came here, reported with the rest
+	Replayed       *bool // set where this is the answer of an earlier call; nil where nobody asks
 }
 
 // Get gives the anonymous cart of the token, or the viewer's own for none. It fails with NOT_FOUND.
@@ -138,33 +139,41 @@ func (s *Service) Add(ctx context.Context, in AddInput) (*Cart, error) {
 	if err := errors.Join(faults, checkVariants(in, known)); err != nil {
 		return nil, err
 	}
-	key, err := addKey(by, in)
+	if in.Token == "" && by.UserID == uuid.Nil {
+		in.IdempotencyKey = "" // nobody owns the cart yet
+	}
+	key, err := newKey(by, "cartLinesAdd", in.IdempotencyKey, in.Lines)
 	if err != nil {
 		return nil, err
 	}
+	replayed := true
 	stored, err := s.store.Edit(ctx, Edit{Cart: by, Make: making, Key: key, Now: s.now(), Apply: func(c *Stored) error {
+		replayed = false
 		return c.add(in.Lines, known)
 	}})
 	if err != nil {
 		return nil, at(err, in.Token)
 	}
+	note(in.Replayed, replayed)
 	return s.changed(ctx, stored, known, token)
 }
 
 // Update changes quantities; 0 removes a line.
 func (s *Service) Update(ctx context.Context, in UpdateInput) (*Cart, error) {
-	if err := checkUpdate(in); err != nil {
+	if err := errors.Join(checkUpdate(in), checkKey(in.IdempotencyKey)); err != nil {
 		return nil, err
 	}
-	return s.edit(ctx, in.Token, func(c *Stored) error { return c.update(in.Lines) })
+	r := repeat{"cartLinesUpdate", in.IdempotencyKey, in.Lines, in.Replayed}
+	return s.edit(ctx, in.Token, r, func(c *Stored) error { return c.update(in.Lines) })
 }
 
 // Remove removes lines.
 func (s *Service) Remove(ctx context.Context, in RemoveInput) (*Cart, error) {
-	if err := errors.Join(in.Faults, checkCount(len(in.LineIDs), "lineIds")); err != nil {
+	if err := errors.Join(in.Faults, checkKey(in.IdempotencyKey), checkCount(len(in.LineIDs), "lineIds")); err != nil {
 		return nil, err
 	}
-	return s.edit(ctx, in.Token, func(c *Stored) error { return c.remove(in.LineIDs) })
+	r := repeat{"cartLinesRemove", in.IdempotencyKey, in.LineIDs, in.Replayed}
+	return s.edit(ctx, in.Token, r, func(c *Stored) error { return c.remove(in.LineIDs) })
 }
 
 // Merge moves the lines of an anonymous cart into the viewer's own. It may be repeated. It fails with
@@ -225,15 +234,24 @@ func (s *Service) find(ctx context.Context, by Selector, token string) (*Cart, e
 	return c, nil
 }
 
-func (s *Service) edit(ctx context.Context, token string, apply func(*Stored) error) (*Cart, error) {
+func (s *Service) edit(ctx context.Context, token string, r repeat, apply func(*Stored) error) (*Cart, error) {
 	by, err := selector(ctx, token)
 	if err != nil {
 		return nil, at(err, token)
 	}
-	stored, err := s.store.Edit(ctx, Edit{Cart: by, Now: s.now(), Apply: apply})
+	key, err := newKey(by, r.operation, r.key, r.input)
+	if err != nil {
+		return nil, err
+	}
+	replayed := true
+	stored, err := s.store.Edit(ctx, Edit{Cart: by, Key: key, Now: s.now(), Apply: func(c *Stored) error {
+		replayed = false
+		return apply(c)
+	}})
 	if err != nil {
 		return nil, at(err, token)
 	}
+	note(r.replayed, replayed)
 	return s.changed(ctx, stored, nil, token)
 }
 
@@ -321,34 +339,10 @@ func at(err error, token string) error {
 	return err
 }
 
-func addKey(by Selector, in AddInput) (*Key, error) {
-	if in.IdempotencyKey == "" {
-		return nil, nil
-	}
-	owner := by.UserID.String()
-	if by.UserID == uuid.Nil {
-		if in.Token == "" {
-			return nil, nil
-		}
-		owner = base64.RawURLEncoding.EncodeToString(by.TokenHash)
-	}
-	body, err := json.Marshal(in.Lines)
-	if err != nil {
-		return nil, fmt.Errorf("carts: hash the input: %w", err)
-	}
-	sum := sha256.Sum256(body)
-	return &Key{Owner: owner, Operation: "cartLinesAdd", Key: in.IdempotencyKey, Hash: sum[:]}, nil
-}
-
 func checkAdd(in AddInput) error {
 	var c errs.Collector
 	c.Merge(in.Faults)
-	if utf8.RuneCountInString(in.IdempotencyKey) > 255 {
-		c.Add(errs.TooLong, "A key has at most 255 characters.", "idempotencyKey")
-	}
-	if strings.ContainsRune(in.IdempotencyKey, 0) {
-		c.Add(errs.Invalid, "A key has no NUL characters.", "idempotencyKey")
-	}
+	c.Merge(checkKey(in.IdempotencyKey))
 	c.Merge(checkCount(len(in.Lines), "lines"))
 	for i, l := range in.Lines {
 		if l.Quantity < 1 || l.Quantity > MaxQuantity {

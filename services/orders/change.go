@@ -19,10 +19,13 @@ type CancelInput struct {
 	OrderID         uuid.UUID
 	Reason          string // may be empty
 	ExpectedVersion *int   // nil for not to check
+	IdempotencyKey  string // empty for none
+	Replayed        *bool  `json:"-"` // set where this is the answer of an earlier call; nil where nobody asks
 }
 
 // Cancel calls an order off that is not on its way yet: one's own, or any with orders:write. The status changes at
-// once; a job gives payment and stock back. It fails with NOT_FOUND, INVALID_STATE and CONFLICT.
+// once; a job gives payment and stock back. It fails with NOT_FOUND, INVALID_STATE, CONFLICT and
+// IDEMPOTENCY_REUSED.
 func (s *Service) Cancel(ctx context.Context, in CancelInput) (*Order, error) {
 	v := viewer.FromContext(ctx)
 	if err := v.RequireAccount(); err != nil {
@@ -31,10 +34,15 @@ func (s *Service) Cancel(ctx context.Context, in CancelInput) (*Order, error) {
 	reason := strings.TrimSpace(in.Reason)
 	var faults errs.Collector
 	checkText(&faults, reason, "reason", 500)
+	faults.Merge(checkKey(in.IdempotencyKey))
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
-	d, err := s.store.Update(ctx, in.OrderID, nil, func(d *Draft) error {
+	key, err := newKey(v.Actor(), "orderCancel", in.IdempotencyKey, in)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.store.Update(ctx, in.OrderID, key, func(d *Draft) error {
 		o := d.Order
 		switch {
 		case !v.Is(o.CustomerID) && !v.Can(viewer.OrdersWrite):
@@ -42,6 +50,9 @@ func (s *Service) Cancel(ctx context.Context, in CancelInput) (*Order, error) {
 				return v.Require(viewer.OrdersWrite)
 			}
 			return NotFound("id")
+		case d.Used != nil:
+			note(in.Replayed, true)
+			return key.same(d.Used)
 		case in.ExpectedVersion != nil && *in.ExpectedVersion != o.Version:
 			return conflict(o.Version)
 		case !o.Status.CanBecome(Cancelled):
@@ -57,10 +68,15 @@ func (s *Service) Cancel(ctx context.Context, in CancelInput) (*Order, error) {
 		}
 		o.ReasonCode, o.Reason = code, text
 		o.Stage = o.Stage.undo(o.CaptureNow)
+		d.Key, d.Result = key, o.ID
 		d.enqueue(causeCancelled)
 		return d.become(Cancelled, EntryCancelled, "The order was cancelled: "+text, EventCancelled)
 	})
+	if errors.Is(err, ErrKeyUsed) {
+		err = KeyReused() // for another order, a moment ago
+	}
 	if err != nil {
+		note(in.Replayed, false)
 		return nil, at(err, "id")
 	}
 	return d.Order, nil
@@ -75,6 +91,7 @@ type FulfillInput struct {
 	TrackingNumber string
 	TrackingURL    string
 	Faults         error `json:"-"` // what was wrong with the input before it came here, reported with the rest
+	Replayed       *bool `json:"-"` // set where this is the answer of an earlier call; nil where nobody asks
 }
 
 // Fulfill sends all or some of an order's lines in a parcel; needs orders:write. A job lowers the stock and captures the
@@ -95,9 +112,10 @@ func (s *Service) Fulfill(ctx context.Context, in FulfillInput) (*Order, *Fulfil
 	var parcel *Fulfillment
 	d, err := s.store.Update(ctx, in.OrderID, key, func(d *Draft) error {
 		if d.Used != nil {
-			if string(d.Used.Hash) != string(key.Hash) {
-				return KeyReused()
+			if err := key.same(d.Used); err != nil {
+				return err
 			}
+			note(in.Replayed, true)
 			for _, f := range d.Fulfillments {
 				if f.ID == d.Used.Result {
 					parcel = f

@@ -30,6 +30,7 @@ type PlaceInput struct {
 	PaymentToken      string       // of the payment provider
 	ExpectedTotal     *money.Money // what the customer saw; nil for not to check
 	Faults            error        `json:"-"` // what was wrong with the input before it came here, reported with the rest
+	Replayed          *bool        `json:"-"` // set where this is the answer of an earlier call; nil where nobody asks
 }
 
 // Place orders what is in the viewer's cart, and answers once the order is durable (PENDING). The same key, or the
@@ -55,12 +56,15 @@ func (s *Service) Place(ctx context.Context, in PlaceInput) (*Order, error) {
 		return nil, err
 	}
 	if p.start.Used != nil {
-		return s.replay(ctx, *key, *p.start.Used)
+		order, err := s.replay(ctx, *key, *p.start.Used)
+		note(in.Replayed, err == nil)
+		return order, err
 	}
 	if err := p.check(); err != nil {
 		return nil, err
 	}
 	if made, err := s.hold(ctx, v.UserID, key, &p); made != nil || err != nil {
+		note(in.Replayed, made != nil)
 		return made, err
 	}
 	d, err := p.draft(v.UserID, s)
@@ -74,6 +78,7 @@ func (s *Service) Place(ctx context.Context, in PlaceInput) (*Order, error) {
 	if err != nil {
 		return nil, err
 	}
+	note(in.Replayed, order.ID != d.Order.ID)
 	if err := s.complete(ctx, order, d); err != nil {
 		s.log.WarnContext(ctx, "the cart of an order is not closed yet; its saga does it", "order", order.ID, "error", err)
 	}
@@ -133,8 +138,8 @@ func (s *Service) ordered(ctx context.Context, key *Key, cartID, customerID uuid
 
 // replay gives the order that the key made.
 func (s *Service) replay(ctx context.Context, key Key, used Used) (*Order, error) {
-	if string(used.Hash) != string(key.Hash) {
-		return nil, KeyReused()
+	if err := key.same(&used); err != nil {
+		return nil, err
 	}
 	found, err := s.store.ByIDs(ctx, []uuid.UUID{used.Result}, Audience{Customer: key.Owner})
 	if err != nil {
@@ -273,6 +278,21 @@ func newKey(owner uuid.UUID, operation, key string, input any) (*Key, error) {
 	}
 	sum := sha256.Sum256(body)
 	return &Key{Owner: owner, Operation: operation, Key: key, Hash: sum[:]}, nil
+}
+
+// same fails with IDEMPOTENCY_REUSED where the key came with another input before.
+func (k Key) same(used *Used) error {
+	if string(used.Hash) != string(k.Hash) {
+		return KeyReused()
+	}
+	return nil
+}
+
+// note tells a caller who asks whether it gets the answer of an earlier call.
+func note(flag *bool, replayed bool) {
+	if flag != nil {
+		*flag = replayed
+	}
 }
 
 func checkKey(key string) error {

@@ -33,7 +33,7 @@ func errNotPositive() error {
 }
 
 func inFlight() error {
-	return errs.New(errs.InFlight, "This is being worked on: try again in a moment.")
+	return errs.New(errs.InFlight, "This is being worked on: try again in a moment.").With("retryAfter", 1)
 }
 
 // unknown is the answer while the provider's answer is missing. It is kept, and found out later.

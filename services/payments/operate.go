@@ -22,6 +22,7 @@ type Request struct {
 	Reason         string       // of a refund, for the customer; at most 500 characters
 	IdempotencyKey string       // none when empty; at most 255 characters
 	Faults         error        `json:"-"` // what was wrong with the request before it came here, reported with the rest
+	Replayed       *bool        `json:"-"` // set where this is the answer of an earlier call; nil where nobody asks
 }
 
 // Capture takes all or a part of what was authorized. It needs payments:write. It fails with NOT_FOUND,
@@ -64,7 +65,7 @@ func (s *Service) byStaff(ctx context.Context, k Kind, r Request) (*Payment, err
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	o := operation{kind: k, target: Target{PaymentID: r.PaymentID}, amount: r.Amount, reason: r.Reason}
+	o := operation{kind: k, target: Target{PaymentID: r.PaymentID}, amount: r.Amount, reason: r.Reason, replayed: r.Replayed}
 	if r.IdempotencyKey != "" {
 		o.key = &Key{Owner: v.Actor(), Operation: string(k), Key: r.IdempotencyKey}
 		o.hash = requestHash(r)
@@ -89,13 +90,14 @@ func requestHash(r Request) []byte {
 
 // operation is one capture, void or refund on its way.
 type operation struct {
-	kind   Kind
-	target Target
-	amount *money.Money
-	reason string
-	key    *Key
-	hash   []byte
-	closes bool // nothing is to be captured afterwards
+	kind     Kind
+	target   Target
+	amount   *money.Money
+	reason   string
+	key      *Key
+	hash     []byte
+	closes   bool  // nothing is to be captured afterwards
+	replayed *bool // set where this is the answer of an earlier call; may be nil
 }
 
 // run writes the intent down, asks the provider and records the answer. Older intents of the payment
@@ -161,6 +163,9 @@ func (s *Service) replay(ctx context.Context, o operation, used *Use) (*Payment,
 	}
 	if t.Status == Unsettled {
 		return p, inFlight()
+	}
+	if o.replayed != nil {
+		*o.replayed = true
 	}
 	return p, t.answered()
 }

@@ -30,6 +30,7 @@ type AdjustInput struct {
 	Reason         Reason
 	Note           string
 	Faults         error `json:"-"` // what was wrong with the input before it came here, reported with the rest
+	Replayed       *bool `json:"-"` // set where this is the answer of an earlier call; nil where nobody asks
 }
 
 // AdjustInventory sets the stock on hand of a variant at a location. It needs inventory:write. It
@@ -51,8 +52,12 @@ func (s *Service) AdjustInventory(ctx context.Context, in AdjustInput) (ProductV
 		return ProductVariant{}, nil, err
 	}
 	if key.Key != "" {
-		if id, _, err = s.catalog.ClaimKey(ctx, key, id); err != nil {
+		var first bool
+		if id, first, err = s.catalog.ClaimKey(ctx, key, id); err != nil {
 			return ProductVariant{}, nil, err
+		}
+		if in.Replayed != nil {
+			*in.Replayed = !first
 		}
 	}
 	stock, adjustment, err := s.inventory.SetOnHand(ctx, SetOnHand{

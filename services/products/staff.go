@@ -38,6 +38,7 @@ type NewProduct struct {
 	Content        Product
 	IdempotencyKey string // makes the call safe to repeat; "" for none
 	Faults         error  // what was wrong with the input before it came here, reported with the rest
+	Replayed       *bool  // set where this is the answer of an earlier call; nil where nobody asks
 }
 
 // Create adds a product. It fails with what breaks the rules of its fields, TAKEN at slug or a SKU,
@@ -66,6 +67,9 @@ func (s *Service) Create(ctx context.Context, in NewProduct) (*Product, error) {
 	id, first, err := s.catalog.ClaimKey(ctx, claim, fresh.ID)
 	if err != nil {
 		return nil, err
+	}
+	if in.Replayed != nil {
+		*in.Replayed = !first
 	}
 	if !first {
 		// The first call may have been cut off before it stored the product: the same id is stored once.

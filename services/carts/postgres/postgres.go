@@ -49,6 +49,11 @@ func read(ctx context.Context, q querier, sql string, args ...any) ([]*carts.Sto
 	if err != nil {
 		return nil, err
 	}
+	return scan(rows)
+}
+
+// scan reads rows of selectCart.
+func scan(rows pgx.Rows) ([]*carts.Stored, error) {
 	var (
 		list     []*carts.Stored
 		id       uuid.UUID
@@ -64,7 +69,7 @@ func read(ctx context.Context, q querier, sql string, args ...any) ([]*carts.Sto
 		seen     *int64
 		currency *string
 	)
-	_, err = pgx.ForEachRow(rows, []any{&id, &user, &updated, &expires, &codes, &method, &country, &line, &variant, &quantity, &seen, &currency}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&id, &user, &updated, &expires, &codes, &method, &country, &line, &variant, &quantity, &seen, &currency}, func() error {
 		if len(list) == 0 || list[len(list)-1].ID != id {
 			c := &carts.Stored{ID: id, UpdatedAt: updated.UTC(), Codes: codes, Method: method, Country: country}
 			if user != nil {
@@ -140,31 +145,26 @@ ON CONFLICT (id) DO UPDATE SET quantity = excluded.quantity`
 // Edit implements carts.Store. The cart's row is locked, so that changes of one cart follow one another.
 func (s *Store) Edit(ctx context.Context, e carts.Edit) (*carts.Stored, error) {
 	var result *carts.Stored
-	err := postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		id, err := lock(ctx, tx, e)
+	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
+		id, err := lock(ctx, p, e)
 		if err != nil {
 			return err
 		}
-		var used []byte
-		if e.Key != nil {
-			err := tx.QueryRow(ctx, findKey, e.Key.Owner, e.Key.Operation, e.Key.Key).Scan(&used)
-			if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-				return err
-			}
-		}
-		if result, err = one(read(ctx, tx, cartOfID, id)); err != nil {
+		used, found, err := locked(ctx, p, id, e.Key)
+		if err != nil {
 			return err
 		}
+		result = found
 		if used != nil {
 			if !slices.Equal(used, e.Key.Hash) {
 				return carts.KeyReused()
 			}
-			return nil
+			return p.Commit(ctx) // a cart that was made on the way stays
 		}
 		if err := e.Apply(result); err != nil {
 			return err
 		}
-		return write(ctx, tx, e, result)
+		return p.CommitBatch(ctx, changes(e, result))
 	})
 	if err != nil {
 		return nil, err
@@ -181,13 +181,13 @@ func lock(ctx context.Context, tx pgx.Tx, e carts.Edit) (uuid.UUID, error) {
 	var id uuid.UUID
 	err := tx.QueryRow(ctx, sql, args...).Scan(&id)
 	if errors.Is(err, pgx.ErrNoRows) {
+		again := &pgx.Batch{}
 		if e.Make != nil {
-			if err := create(ctx, tx, *e.Make, e.Now); err != nil {
-				return id, err
-			}
+			create(again, *e.Make, e.Now)
 		}
 		// Another call may have made it, or closed the one that was waited for and opened the next.
-		err = tx.QueryRow(ctx, sql, args...).Scan(&id)
+		again.Queue(sql, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&id) })
+		err = tx.SendBatch(ctx, again).Close()
 	}
 	if errors.Is(err, pgx.ErrNoRows) {
 		return id, carts.NotFound()
@@ -195,16 +195,35 @@ func lock(ctx context.Context, tx pgx.Tx, e carts.Edit) (uuid.UUID, error) {
 	return id, err
 }
 
-func create(ctx context.Context, tx pgx.Tx, c carts.NewCart, now time.Time) error {
+func create(batch *pgx.Batch, c carts.NewCart, now time.Time) {
 	var user *uuid.UUID
 	if c.UserID != uuid.Nil {
 		user = &c.UserID
 	}
-	_, err := tx.Exec(ctx, makeCart, c.ID, user, c.TokenHash, now, c.ExpiresAt)
-	return err
+	batch.Queue(makeCart, c.ID, user, c.TokenHash, now, c.ExpiresAt)
 }
 
-func write(ctx context.Context, tx pgx.Tx, e carts.Edit, c *carts.Stored) error {
+// locked reads a cart that is locked, and the hash of the input that the key was used with, nil for none.
+func locked(ctx context.Context, tx pgx.Tx, id uuid.UUID, key *carts.Key) (used []byte, c *carts.Stored, err error) {
+	batch := &pgx.Batch{}
+	if key != nil {
+		batch.Queue(findKey, key.Owner, key.Operation, key.Key).QueryRow(func(row pgx.Row) error {
+			if err := row.Scan(&used); !errors.Is(err, pgx.ErrNoRows) {
+				return err
+			}
+			return nil
+		})
+	}
+	batch.Queue(cartOfID, id).Query(func(rows pgx.Rows) error {
+		c, err = one(scan(rows))
+		return err
+	})
+	failed := tx.SendBatch(ctx, batch).Close()
+	return used, c, failed
+}
+
+// changes gives the statements that write a cart.
+func changes(e carts.Edit, c *carts.Stored) *pgx.Batch {
 	n := len(c.Lines)
 	ids, variants, quantities := make([]uuid.UUID, n), make([]uuid.UUID, n), make([]int, n)
 	seen, currencies := make([]int64, n), make([]string, n)
@@ -230,7 +249,7 @@ func write(ctx context.Context, tx pgx.Tx, e carts.Edit, c *carts.Stored) error 
 	if e.Key != nil {
 		batch.Queue(saveKey, e.Key.Owner, e.Key.Operation, e.Key.Key, e.Key.Hash, c.ID, e.Now)
 	}
-	return tx.SendBatch(ctx, batch).Close()
+	return batch
 }
 
 const saveSeen = `UPDATE carts.lines l SET seen = s.seen, currency = s.currency

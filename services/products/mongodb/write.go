@@ -295,7 +295,7 @@ func (s *Store) ClaimKey(ctx context.Context, k products.IdempotencyKey, propose
 	err = s.keys.FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Decode(&doc)
 	switch {
 	case errors.Is(err, mongo.ErrNoDocuments): // released in between
-		return uuid.Nil, false, errs.At(errs.InFlight, "A request with this key is being worked on: try again.", "idempotencyKey")
+		return uuid.Nil, false, errs.At(errs.InFlight, "A request with this key is being worked on: try again.", "idempotencyKey").With("retryAfter", 1)
 	case err != nil:
 		return uuid.Nil, false, fmt.Errorf("mongodb: claim key: %w", err)
 	case !slices.Equal(doc.Hash, k.Hash):
