@@ -3,7 +3,7 @@ SHELL := /bin/bash -euo pipefail
 .DEFAULT_GOAL := help
 # Go's own place, where its installation puts it and not every PATH leads.
 export PATH := $(PATH):/usr/local/go/bin
-.PHONY: help run reset test test-fast fuzz generate bench lint cover
+.PHONY: help run reset test test-fast fuzz generate bench lint cover chaos soak
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -23,6 +23,14 @@ test-fast: ## the tests that need no server, in seconds
 
 fuzz: ## run every fuzz target for a minute each
 	@scripts/fuzz.sh 60
+
+FOR ?= 10m
+SEED ?= 0
+chaos: ## kill, cut and slow everything for long, then audit: FOR=10m SEED=0
+	@go run ./devstack/cmd/teststack run -- go test ./e2e/chaos -v -timeout 0 -chaos.exhaustive -chaos.for $(FOR) -chaos.seed $(SEED)
+
+soak: ## an hour of mixed load, in which nothing may grow: make soak FOR=1h
+	@go run ./devstack/cmd/teststack run -- go test ./e2e/chaos -v -timeout 0 -run TestSoak -chaos.soak $(if $(filter file,$(origin FOR)),1h,$(FOR))
 
 generate: ## generate code anew
 	go generate ./...

@@ -61,6 +61,9 @@ type Stack struct {
 
 	closers []func(context.Context) error
 	unlock  func() error
+	place   *place
+	say     sayFunc
+	running map[string]*running // by name of the component
 }
 
 // Start starts what the environment does not name, all at once, and returns
@@ -75,7 +78,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stack{unlock: p.unlock}
+	s := &Stack{unlock: p.unlock, place: p, say: say, running: make(map[string]*running)}
 	// The first failure cancels the other starts; the servers themselves are
 	// not bound to this context.
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -111,7 +114,9 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 				return
 			}
 			*c.url = server.url
-			s.closers = append(s.closers, server.close)
+			r := &running{c, server}
+			s.running[c.name] = r
+			s.closers = append(s.closers, func(ctx context.Context) error { return r.server.close(ctx) })
 			say("%s: ready after %.1f s (%s)", c.name, time.Since(began).Seconds(), server.what)
 		})
 	}
@@ -139,6 +144,7 @@ type server struct {
 	url   string
 	what  string // for people: which program, which version
 	close func(context.Context) error
+	kill  func() // by SIGKILL; nil for a stand-in
 }
 
 // sayFunc reports progress in the manner of fmt.Sprintf.

@@ -73,7 +73,7 @@ func startMongoDB(ctx context.Context, p *place, say sayFunc) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{url: address, what: "embedded MongoDB engine " + mongoPackage, close: pr.stop}, nil
+	return &server{url: address, what: "embedded MongoDB engine " + mongoPackage, close: pr.stop, kill: pr.kill}, nil
 }
 
 func pingMongoDB(ctx context.Context, address string) (err error) {

@@ -62,7 +62,7 @@ func startPostgres(ctx context.Context, p *place, say sayFunc) (*server, error) 
 	if err := pr.await(ctx, func(ctx context.Context) error { return ensureDatabase(ctx, address("postgres")) }); err != nil {
 		return nil, err
 	}
-	return &server{url: address(postgresDatabase), what: version, close: pr.stop}, nil
+	return &server{url: address(postgresDatabase), what: version, close: pr.stop, kill: pr.kill}, nil
 }
 
 func (p *place) postgresSettings(port int) []string {

@@ -111,6 +111,13 @@ func (pr *process) stop(ctx context.Context) error {
 	return err
 }
 
+// kill ends the server and its watcher by SIGKILL, as the machine's end would.
+func (pr *process) kill() {
+	_ = syscall.Kill(-pr.cmd.Process.Pid, syscall.SIGKILL) // it may have ended
+	<-pr.done
+	_ = pr.pipe.Close() // of a process that is gone
+}
+
 // await calls check until it succeeds. It fails when the server ends, the time
 // is up or ctx ends; the server is stopped then.
 func (pr *process) await(ctx context.Context, check func(context.Context) error) error {

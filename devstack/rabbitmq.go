@@ -95,7 +95,7 @@ cluster_partition_handling = ignore
 	if err != nil {
 		return nil, err
 	}
-	return &server{url: url, what: "RabbitMQ " + version, close: pr.stop}, nil
+	return &server{url: url, what: "RabbitMQ " + version, close: pr.stop, kill: pr.kill}, nil
 }
 
 func findProgram(names []string) (string, bool) {

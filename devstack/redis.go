@@ -58,7 +58,7 @@ func startRedis(ctx context.Context, p *place, say sayFunc) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{url: url, what: strings.TrimSpace("Redis " + info), close: pr.stop}, nil
+	return &server{url: url, what: strings.TrimSpace("Redis " + info), close: pr.stop, kill: pr.kill}, nil
 }
 
 func (p *place) standInRedis(say sayFunc) (*server, error) {

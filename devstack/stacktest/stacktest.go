@@ -11,8 +11,11 @@ package stacktest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -56,6 +59,33 @@ var servers = sync.OnceValues(func() (devstack.URLs, error) {
 	}
 	return stack.URLs(), nil
 })
+
+// Private starts servers of the test's own, which it may kill. Their data is durable, and gone with the test.
+func Private(t testing.TB) *devstack.Stack {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	base, err := devstack.TestDir()
+	if err != nil {
+		t.Fatalf("stacktest: %v", err)
+	}
+	dir := filepath.Join(base, fresh())
+	cleanup(t, func(context.Context) error {
+		elsewhere, err := os.ReadFile(filepath.Join(dir, "location"))
+		if err == nil {
+			err = os.RemoveAll(strings.TrimSpace(string(elsewhere)))
+		} else if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return errors.Join(err, os.RemoveAll(dir))
+	})
+	stack, err := devstack.Start(ctx, devstack.Options{Dir: dir, RequireReal: true})
+	if err != nil {
+		t.Fatalf("stacktest: %v", err)
+	}
+	cleanup(t, stack.Close)
+	return stack
+}
 
 func find(t testing.TB) devstack.URLs {
 	t.Helper()

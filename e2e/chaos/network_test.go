@@ -37,24 +37,31 @@ func wires(t *testing.T, direct settings) (settings, []*wire) {
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	var all []*wire
 	for _, name := range []string{"POSTGRES_URL", "MONGODB_URL", "REDIS_URL", "RABBITMQ_URL"} {
-		scheme, rest, _ := strings.Cut(direct[name], "://")
-		authority, path, _ := strings.Cut(rest, "/")
-		account, host := "", authority
-		if at := strings.LastIndex(authority, "@"); at >= 0 {
-			account, host = authority[:at+1], authority[at+1:]
-		}
-		if socket, err := url.PathUnescape(host); err == nil && strings.HasPrefix(socket, "/") {
-			host = bridge(t, socket)
-		}
+		before, after, host := address(t, direct[name])
 		p := toxiproxy.NewProxy(server, name, "127.0.0.1:0", host)
 		if err := p.Start(); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(p.Stop)
-		through[name] = scheme + "://" + account + p.Listen + "/" + path
+		through[name] = before + p.Listen + after
 		all = append(all, &wire{name: strings.ToLower(strings.TrimSuffix(name, "_URL")), proxy: p})
 	}
 	return through, all
+}
+
+// address gives what is before and after the host in a URL, and the host as TCP reaches it.
+func address(t *testing.T, server string) (before, after, host string) {
+	// The host of MongoDB's URL can be a path, which net/url does not read.
+	scheme, rest, _ := strings.Cut(server, "://")
+	authority, path, _ := strings.Cut(rest, "/")
+	before, host = scheme+"://", authority
+	if at := strings.LastIndex(authority, "@"); at >= 0 {
+		before, host = before+authority[:at+1], authority[at+1:]
+	}
+	if socket, err := url.PathUnescape(host); err == nil && strings.HasPrefix(socket, "/") {
+		host = bridge(t, socket)
+	}
+	return before, "/" + path, host
 }
 
 // bridge makes a Unix socket reachable by TCP, as toxiproxy speaks nothing else, and gives the address.
@@ -63,9 +70,8 @@ func bridge(t *testing.T, socket string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all sync.WaitGroup
-	t.Cleanup(func() { _ = l.Close(); all.Wait() })
-	all.Go(func() {
+	t.Cleanup(func() { _ = l.Close() }) // its connections end with those who use them
+	go func() {
 		for {
 			near, err := l.Accept()
 			if err != nil {
@@ -77,13 +83,13 @@ func bridge(t *testing.T, socket string) string {
 				continue
 			}
 			for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
-				all.Go(func() {
+				go func() {
 					_, _ = io.Copy(way[0], way[1])
 					_, _ = near.Close(), far.Close()
-				})
+				}()
 			}
 		}
-	})
+	}()
 	return l.Addr().String()
 }
 
@@ -200,6 +206,13 @@ func (l *load) customer(ctx context.Context, c *client, chance *rand.Rand) {
 	if err != nil {
 		l.fail(err)
 	}
+}
+
+// count gives the orders that were accepted so far.
+func (l *load) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.accepted)
 }
 
 func (l *load) fail(err error) {

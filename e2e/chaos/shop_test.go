@@ -233,15 +233,13 @@ func (c *client) place(token, key string) (uuid.UUID, error) {
 // empty takes everything out of the cart, as far as that is possible.
 func (c *client) empty() {
 	var out struct {
-		Me struct {
-			Cart *struct{ Lines []struct{ ID string } }
-		}
+		Cart *struct{ Lines []struct{ ID string } }
 	}
-	if c.run(&out, `{ me { cart { lines { id } } } }`, nil) != nil || out.Me.Cart == nil {
+	if c.run(&out, `{ cart { lines { id } } }`, nil) != nil || out.Cart == nil {
 		return
 	}
-	ids := make([]string, len(out.Me.Cart.Lines))
-	for i, l := range out.Me.Cart.Lines {
+	ids := make([]string, len(out.Cart.Lines))
+	for i, l := range out.Cart.Lines {
 		ids[i] = l.ID
 	}
 	_ = c.run(new(any), `mutation($i: CartLinesRemoveInput!) { cartLinesRemove(input: $i) { userErrors { code message } } }`,
@@ -293,6 +291,17 @@ func (s *shop) product(title string, pieces int) string {
 		s.t.Fatal(err)
 	}
 	return model.ID("var", p.Variants[0].ID)
+}
+
+// reconnect gives the test a connection to where PostgreSQL is now.
+func (s *shop) reconnect() {
+	s.t.Helper()
+	s.pool.Close()
+	var err error
+	if s.pool, err = pgxpool.New(s.t.Context(), s.direct["POSTGRES_URL"]); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(s.pool.Close)
 }
 
 // eventually asks again and again until done, and fails the test when the time is over.
