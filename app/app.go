@@ -57,6 +57,8 @@ type Options struct {
 	Log   io.Writer         // takes the log; nil means standard error
 	Clock func() time.Time  // nil means time.Now
 	Demo  []gateway.Account // accounts that the development pages show
+	// Wait makes New wait for servers that are away, until its context ends, instead of failing.
+	Wait bool
 	// Called is told of each finished call to a server, at once, from any goroutine; nil for none. A test
 	// kills the process there.
 	Called func(b telemetry.Backend, operation string)
@@ -82,7 +84,7 @@ func New(ctx context.Context, c Config, o Options) (_ *App, err error) {
 			err = errors.Join(err, a.Close(closing))
 		}
 	}()
-	if err := a.connect(ctx); err != nil {
+	if err := a.reach(ctx, o.Wait); err != nil {
 		return nil, err
 	}
 	if err := a.build(o); err != nil {
@@ -118,7 +120,7 @@ func (a *App) connect(ctx context.Context) error {
 	}
 	a.mongo = db
 	a.closers = append(a.closers, disconnect)
-	a.redis, err = redis.Open(ctx, redis.Config{URL: c.RedisURL, Prefix: c.RedisPrefix, ApplicationName: applicationName, Metrics: a.metrics})
+	a.redis, err = redis.Open(ctx, redis.Config{URL: c.RedisURL, Prefix: c.RedisPrefix, ApplicationName: applicationName, Metrics: a.metrics, Log: a.log})
 	if err != nil {
 		return fmt.Errorf("connect to Redis: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/techmart/techmart/graph/generated"
 	"github.com/techmart/techmart/graph/request"
 	"github.com/techmart/techmart/migrations"
+	"github.com/techmart/techmart/platform/fault"
 	"github.com/techmart/techmart/platform/redis"
 	"github.com/techmart/techmart/resolvers"
 	"github.com/techmart/techmart/seed"
@@ -114,6 +115,7 @@ func (a *App) buildNotifications(o Options) error {
 		if err != nil {
 			return err
 		}
+		s.Guard = fault.New(fault.Config{Server: "smtp", Metrics: a.metrics})
 		sender = s
 	}
 	var err error

@@ -35,7 +35,12 @@ func (a *App) buildPayments(o Options) error {
 	} else {
 		provider = sandbox.New(sandbox.Config{Books: paymentspostgres.NewSandboxBooks(a.pool("payments"))})
 	}
-	a.Services.Payments = payments.New(payments.Deps{Store: a.stores.payments, Provider: provider, Clock: o.Clock, Log: a.log})
+	a.Services.Payments = payments.New(payments.Deps{Store: a.stores.payments, Provider: provider, Clock: o.Clock, Log: a.log, Calls: payments.Calls{Watch: payments.Watch{
+		Breaker:  func(state int) { a.metrics.Breaker(provider.Name(), state) },
+		Rejected: func(reason string) { a.metrics.Rejected(provider.Name(), reason) },
+		Retried:  func() { a.metrics.Retried(provider.Name()) },
+	}}})
+	a.metrics.Breaker(provider.Name(), 0)
 	if notices != nil {
 		a.webhooks = map[string]http.Handler{provider.Name(): webhook(notices, a.Services.Payments, a.log)}
 	}

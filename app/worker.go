@@ -37,8 +37,8 @@ func (a *App) queues() []rabbitmq.Queue {
 // cleans up.
 func (a *App) work(ctx context.Context) error {
 	queues := a.queues()
-	if err := a.broker.Declare(ctx, queues...); err != nil {
-		return err
+	if err := a.persist(ctx, "declare the queues", func(ctx context.Context) error { return a.broker.Declare(ctx, queues...) }); err != nil {
+		return nil // told to end
 	}
 	ctx = asProgram(ctx)
 	group, ctx := errgroup.WithContext(ctx)
@@ -67,13 +67,17 @@ func (a *App) relay(domain string, publish func(context.Context, []outbox.Event)
 
 // settle drives orders until ctx ends, and then lets those under way end.
 func (a *App) settle(ctx context.Context) error {
-	w, err := jobs.NewWorker(a.pool("orders"), a.Services.Orders, jobs.Config{Settlers: a.config.OrderWorkers, Shippers: a.config.OrderWorkers, Log: a.log})
-	if err != nil {
-		return err
-	}
-	// Its own context: the end of ctx must not cut jobs off.
-	if err := w.Start(telemetry.WithPart(context.WithoutCancel(ctx), telemetry.PartJobs)); err != nil {
-		return err
+	var w *jobs.Worker
+	err := a.persist(ctx, "take in jobs", func(ctx context.Context) (err error) {
+		w, err = jobs.NewWorker(a.pool("orders"), a.Services.Orders, jobs.Config{Settlers: a.config.OrderWorkers, Shippers: a.config.OrderWorkers, Log: a.log})
+		if err != nil {
+			return err
+		}
+		// Its own context: the end of ctx must not cut jobs off.
+		return w.Start(telemetry.WithPart(context.WithoutCancel(ctx), telemetry.PartJobs))
+	})
+	if ctx.Err() != nil && err != nil {
+		return nil // told to end
 	}
 	<-ctx.Done()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.config.ShutdownGrace)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -44,6 +46,15 @@ const (
 
 const internalMessage = "Something went wrong on our side. It is logged under the request's id."
 
+const unavailableMessage = "This cannot be answered right now. Try again in a moment."
+
+// lost tells whether err says that a server behind the graph could not be reached or hung up.
+func lost(err error) bool {
+	var away interface{ Unavailable() bool }
+	var network *net.OpError
+	return errors.As(err, &away) && away.Unavailable() || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
 // coded is an error of the edge's own: safe to show, with its code.
 func coded(code, format string, args ...any) *gqlerror.Error {
 	return &gqlerror.Error{Message: fmt.Sprintf(format, args...), Extensions: map[string]any{"code": code}}
@@ -79,6 +90,11 @@ func (g *Gateway) present(ctx context.Context, err error) *gqlerror.Error {
 	case errors.Is(endOf(ctx), context.DeadlineExceeded), outOfTime(ctx, err):
 		shown.Message = "The operation took too long and was stopped."
 		shown.Extensions = map[string]any{"code": codeTimeout}
+	case lost(err):
+		id := request.FromContext(ctx).ID
+		g.log.WarnContext(ctx, "a server does not answer", "requestId", id, "path", out.Path.String(), "error", err)
+		shown.Message = unavailableMessage
+		shown.Extensions = map[string]any{"code": string(errs.Unavailable), "requestId": id}
 	default:
 		id := request.FromContext(ctx).ID
 		if endOf(ctx) == nil { // otherwise the client has left, and whatever failed did so for that

@@ -37,6 +37,7 @@ type commands struct {
 
 // program is what a command runs with.
 type program struct {
+	wait    bool // for servers that are away
 	environ []string
 	out     io.Writer // what was asked for
 	errors  io.Writer // everything else
@@ -98,7 +99,7 @@ func (p *program) open(ctx context.Context) (*app.App, app.Config, error) {
 	if err := errors.Join(err, c.Validate()); err != nil {
 		return nil, c, err
 	}
-	a, err := app.New(ctx, c, app.Options{})
+	a, err := app.New(ctx, c, app.Options{Wait: p.wait})
 	return a, c, err
 }
 

@@ -30,6 +30,7 @@ type workerCommand struct{}
 
 // Run does queued work until ctx ends.
 func (*workerCommand) Run(ctx context.Context, p *program) error {
+	p.wait = true
 	return p.with(ctx, func(a *app.App, _ app.Config) error {
 		a.Log().InfoContext(ctx, "working")
 		return a.Run(ctx, app.Parts{Worker: true})

@@ -12,11 +12,15 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/techmart/techmart/platform/fault"
+	"github.com/techmart/techmart/platform/telemetry"
 )
 
 // amqpBroker is the Broker over RabbitMQ.
 type amqpBroker struct {
 	opts       Options
+	guard      *fault.Guard  // of publishing; consumers wait for the server by themselves
 	idleExpiry time.Duration // 0: queues stay
 	publishing publishing
 	consuming  *link
@@ -32,6 +36,9 @@ type amqpBroker struct {
 // deliveryLimit is how often a consumer may vanish with a message before the
 // server gives the message up.
 const deliveryLimit = 20
+
+// maxPublishing bounds the batches that are published at a time.
+const maxPublishing = 256
 
 func openAMQP(ctx context.Context, address string, o Options) (*amqpBroker, error) {
 	u, err := url.Parse(address)
@@ -51,6 +58,7 @@ func openAMQP(ctx context.Context, address string, o Options) (*amqpBroker, erro
 	name := cmp.Or(o.ConnectionName, o.Namespace)
 	b := &amqpBroker{
 		opts:       o,
+		guard:      fault.New(fault.Config{Server: string(telemetry.RabbitMQ), Limit: maxPublishing, Metrics: o.Metrics}),
 		idleExpiry: idle,
 		publishing: publishing{link: newLink(u.String(), name+" publisher", o.Log)},
 		consuming:  newLink(u.String(), name+" consumer", o.Log),

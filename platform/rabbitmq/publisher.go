@@ -13,6 +13,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/techmart/techmart/platform/fault"
 	"github.com/techmart/techmart/platform/telemetry"
 )
 
@@ -182,10 +183,25 @@ func (b *amqpBroker) parcel(m Message) parcel {
 	return p
 }
 
+// lost marks that the server did not take a message: any other failure is an answer of it.
+func (b *amqpBroker) lost(err error) error {
+	if errors.Is(err, ErrNotConfirmed) || errors.Is(err, amqp.ErrClosed) {
+		return &fault.Error{Server: string(telemetry.RabbitMQ), Err: err}
+	}
+	return err
+}
+
 // send publishes all parcels before it waits for the first confirm.
 func (b *amqpBroker) send(ctx context.Context, parcels []parcel) []error {
 	began := time.Now()
 	errs := make([]error, len(parcels))
+	if err := b.guard.Enter(); err != nil {
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
+	}
+	defer func() { _ = b.guard.Leave(b.lost(firstError(errs))) }() // the errors are given each by itself
 	ctx, cancel := context.WithTimeout(ctx, b.opts.PublishTimeout)
 	defer cancel()
 	p, err := b.publishing.publisher(ctx, b.exchange())

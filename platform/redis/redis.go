@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -35,13 +36,16 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// said gives the log what the library would print to standard error.
-type said struct{ log *slog.Logger }
+// said gives the log of the latest client what the library, which has one logger for the whole process, would
+// print to standard error.
+type said struct{ log atomic.Pointer[slog.Logger] }
+
+var librarySays said
 
 // Printf logs.
-func (s said) Printf(ctx context.Context, format string, v ...any) {
-	if s.log != nil {
-		s.log.WarnContext(ctx, "redis: "+fmt.Sprintf(format, v...))
+func (s *said) Printf(ctx context.Context, format string, v ...any) {
+	if log := s.log.Load(); log != nil {
+		log.WarnContext(ctx, "redis: "+fmt.Sprintf(format, v...))
 	}
 }
 
@@ -50,6 +54,13 @@ func (s said) Printf(ctx context.Context, format string, v ...any) {
 type Client struct {
 	*goredis.Client
 	prefix string
+	log    *slog.Logger
+}
+
+// Close disconnects.
+func (c *Client) Close() error {
+	librarySays.log.CompareAndSwap(c.log, nil)
+	return c.Client.Close()
 }
 
 // Open connects to Redis and checks that it answers. The caller closes the
@@ -62,7 +73,8 @@ func Open(ctx context.Context, c Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	goredis.SetLogger(said{c.Log})
+	librarySays.log.Store(c.Log)
+	goredis.SetLogger(&librarySays)
 	opts.ClientName = c.ApplicationName
 	opts.DialTimeout = 2 * time.Second
 	opts.ReadTimeout = time.Second
@@ -73,7 +85,7 @@ func Open(ctx context.Context, c Config) (*Client, error) {
 	opts.ContextTimeoutEnabled = true
 	opts.DisableIdentity = true
 	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	client := &Client{Client: goredis.NewClient(opts), prefix: c.Prefix}
+	client := &Client{Client: goredis.NewClient(opts), prefix: c.Prefix, log: c.Log}
 	client.AddHook(hook{c.Metrics, fault.New(fault.Config{Server: string(telemetry.Redis), Limit: maxCommands, Metrics: c.Metrics})})
 	if err := client.Ping(ctx).Err(); err != nil {
 		_ = client.Close() // the failed ping is what matters

@@ -110,6 +110,15 @@ type Calls struct {
 	Timeout time.Duration // of one try; default 5 s
 	Retries int           // after a transient failure; default 2, negative for none
 	Backoff time.Duration // before the first retry, doubled for each further one; default 50 ms
+	Limit   int           // calls at a time; default 64
+	Watch   Watch
+}
+
+// Watch is told of what stands between the shop and its provider; nil fields are left out.
+type Watch struct {
+	Breaker  func(state int)     // 0 closed, 1 open, 2 trying
+	Rejected func(reason string) // a call was not made: open, or full
+	Retried  func()              // a call is repeated
 }
 
 // Service applies the rules of payments.

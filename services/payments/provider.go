@@ -3,10 +3,13 @@ package payments
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/bulkhead"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
 	"github.com/failsafe-go/failsafe-go/timeout"
 
@@ -90,6 +93,9 @@ const (
 	defaultTimeout = 5 * time.Second
 	defaultRetries = 2
 	defaultBackoff = 50 * time.Millisecond
+	defaultLimit   = 64
+	breakerLosses  = 10 // calls without an answer in a row, after which none is made
+	breakerRest    = time.Second
 	maxBackoff     = 2 * time.Second
 	// leaseMargin is added to the longest time that a call can take before another process may take it over.
 	leaseMargin = 2 * time.Second
@@ -98,11 +104,13 @@ const (
 )
 
 // caller asks a provider within bounds: each try has a deadline, and tries that were certainly not
-// carried out are repeated.
+// carried out are repeated. While the provider does not answer no call is made, and each fails as a
+// transient one.
 type caller struct {
 	provider Provider
 	policies failsafe.Executor[Result]
 	lease    time.Duration
+	rejected func(reason string) // nil for none
 }
 
 func newCaller(p Provider, c Calls) *caller {
@@ -122,10 +130,32 @@ func newCaller(p Provider, c Calls) *caller {
 		WithJitterFactor(0.2).
 		WithMaxRetries(c.Retries).
 		ReturnLastFailure().
+		OnRetry(func(failsafe.ExecutionEvent[Result]) {
+			if c.Watch.Retried != nil {
+				c.Watch.Retried()
+			}
+		}).
+		Build()
+	if c.Limit <= 0 {
+		c.Limit = defaultLimit
+	}
+	breaker := circuitbreaker.NewBuilder[Result]().
+		HandleIf(func(_ Result, err error) bool {
+			return err != nil && !errors.Is(err, ErrNoSuchCall) && !errors.Is(err, context.Canceled)
+		}).
+		WithFailureThreshold(breakerLosses).
+		WithSuccessThreshold(1).
+		WithDelay(breakerRest).
+		OnStateChanged(func(e circuitbreaker.StateChangedEvent) {
+			if c.Watch.Breaker != nil {
+				c.Watch.Breaker(int(e.NewState))
+			}
+		}).
 		Build()
 	return &caller{
 		provider: p,
-		policies: failsafe.With[Result](retry, timeout.New[Result](c.Timeout)),
+		policies: failsafe.With[Result](retry, breaker, bulkhead.New[Result](uint(c.Limit)), timeout.New[Result](c.Timeout)),
+		rejected: c.Watch.Rejected,
 		lease:    time.Duration(c.Retries+1)*(c.Timeout+max(maxBackoff, 2*c.Backoff)) + leaseMargin,
 	}
 }
@@ -159,7 +189,20 @@ func (c *caller) resolve(ctx context.Context, p *Payment, t *Transaction) (Resul
 }
 
 func (c *caller) within(ctx context.Context, call func(context.Context) (Result, error)) (Result, error) {
-	return c.policies.WithContext(ctx).GetWithExecution(func(e failsafe.Execution[Result]) (Result, error) {
+	result, err := c.policies.WithContext(ctx).GetWithExecution(func(e failsafe.Execution[Result]) (Result, error) {
 		return call(e.Context())
 	})
+	reason := ""
+	switch {
+	case errors.Is(err, circuitbreaker.ErrOpen):
+		reason = "open"
+	case errors.Is(err, bulkhead.ErrFull):
+		reason = "full"
+	default:
+		return result, err
+	}
+	if c.rejected != nil {
+		c.rejected(reason)
+	}
+	return result, fmt.Errorf("%w: %w", ErrTransient, err)
 }

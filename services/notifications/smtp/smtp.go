@@ -14,11 +14,15 @@ import (
 
 	"github.com/wneessen/go-mail"
 
+	"github.com/techmart/techmart/platform/fault"
 	"github.com/techmart/techmart/services/notifications"
 )
 
 // Sender is a [notifications.Sender] over one mail server. Each message has a connection of its own.
 type Sender struct {
+	// Guard refuses to connect while the server does not answer; nil never does. Set it before the first message.
+	Guard *fault.Guard
+
 	host    string
 	options []mail.Option
 }
@@ -114,7 +118,10 @@ func (s *Sender) Send(ctx context.Context, m notifications.Message, begin func(c
 	if err != nil {
 		return fmt.Errorf("smtp: %w", err)
 	}
-	if err := client.DialWithContext(ctx); err != nil {
+	if err := s.Guard.Enter(); err != nil {
+		return fmt.Errorf("smtp: %w", err)
+	}
+	if err := s.Guard.Leave(client.DialWithContext(ctx)); err != nil {
 		return fmt.Errorf("smtp: connect: %w", err)
 	}
 	defer client.Close() // its error is about a message that is settled
