@@ -160,6 +160,7 @@ func (s *shop) listArgs(admin *client) map[string]string {
 		"Query.queryCost":             `document: "{ me { id } }"`,
 		"Query.order":                 fmt.Sprintf("id: %q", out.Orders.Nodes[0].ID),
 		"Query.payment":               fmt.Sprintf("id: %q", out.Payments.Nodes[0].ID),
+		"Query.promotion":             `id: "promo_00000000000000000000000000"`, // it has no lists
 		"Query.paymentReconciliation": fmt.Sprintf("from: %q, to: %q", now.AddDate(0, 0, -30).Format(time.RFC3339), now.Format(time.RFC3339)),
 		"Query.user":                  fmt.Sprintf("id: %q", out.Users.Nodes[0].ID),
 	}
