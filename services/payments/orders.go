@@ -70,6 +70,16 @@ func (o ForOrders) RefundAll(ctx context.Context, orderID uuid.UUID, reason stri
 	return o.already(ctx, orderID, err, Refunded)
 }
 
+// RefundPart pays a part of what was captured for an order back, once for each key. It fails as Service.Refund.
+func (o ForOrders) RefundPart(ctx context.Context, orderID uuid.UUID, key string, amount money.Money, reason string) error {
+	sum := sha256.Sum256([]byte(amount.String()))
+	_, err := o.s.run(asProgram(ctx), operation{
+		kind: Refund, target: Target{OrderID: orderID}, amount: &amount, reason: reason,
+		key: &Key{Owner: orderID, Operation: string(Refund), Key: key}, hash: sum[:],
+	})
+	return err
+}
+
 // settled gives an order's payment with no intent left open, or nil when the order has none.
 func (o ForOrders) settled(ctx context.Context, orderID uuid.UUID) (*Payment, error) {
 	p, err := o.s.settleOpen(ctx, Target{OrderID: orderID})

@@ -231,6 +231,19 @@ func TestForOrders(t *testing.T) {
 		t.Errorf("it is %+v", p)
 	}
 
+	back := order(sandbox.TokenVisa)
+	wantCode(t, "refund of what was not captured", o.RefundPart(ctx, back, "first", eur(1), ""), errs.InvalidState)
+	twice("capture", "", func() error { return o.Capture(ctx, back, "parcel", eur(500)) })
+	line.lost.Store(1)
+	wantCode(t, "refund of a part, answer lost", o.RefundPart(ctx, back, "return 1", eur(200), "returned"), errs.Unavailable)
+	twice("refund of a part", "", func() error { return o.RefundPart(ctx, back, "return 1", eur(200), "returned") })
+	twice("refund of another part", "", func() error { return o.RefundPart(ctx, back, "return 2", eur(200), "returned") })
+	wantCode(t, "the key for another refund", o.RefundPart(ctx, back, "return 2", eur(100), "returned"), errs.IdempotencyReused)
+	wantCode(t, "refund of more than is left", o.RefundPart(ctx, back, "return 3", eur(101), "returned"), payments.AmountExceeded)
+	if p := status(back); p.Refunded != eur(400) || p.Captured != eur(500) {
+		t.Errorf("it is %+v", p)
+	}
+
 	line.lost.Store(1)
 	waiting := uuid.New()
 	wantCode(t, "authorize, answer lost", o.Authorize(ctx, waiting, uuid.New(), eur(1000), sandbox.TokenVisa), errs.Unavailable)
