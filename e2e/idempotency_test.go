@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -28,30 +29,39 @@ type repeatable struct {
 	effect   func() string // what it changed, to be the same after a repeat
 }
 
+// kind is the type of the mutation's input.
+func (r repeatable) kind() string { return strings.ToUpper(r.mutation[:1]) + r.mutation[1:] + "Input" }
+
 // call gives the payload's selected part as text, and the codes of the user errors.
 func (r repeatable) call(input vars, headers ...string) (string, string, error) {
-	kind := strings.ToUpper(r.mutation[:1]) + r.mutation[1:] + "Input"
-	a, err := r.by.post(`mutation($input: `+kind+`!) { answer: `+r.mutation+`(input: $input) { `+r.shows+` userErrors { code message field } } }`, vars{"input": input}, headers...)
+	shown, codes, _, err := r.ask(input, headers...)
+	return shown, codes, err
+}
+
+// ask is call, which also tells whether the answer is that of an earlier call.
+func (r repeatable) ask(input vars, headers ...string) (shown, codes string, replayed bool, err error) {
+	a, err := r.by.post(`mutation($input: `+r.kind()+`!) { answer: `+r.mutation+`(input: $input) { `+r.shows+` replayed userErrors { code message field } } }`, vars{"input": input}, headers...)
 	if err != nil || len(a.Errors) > 0 {
-		return "", "", fmt.Errorf("%+v: %w", a.Errors, err)
+		return "", "", false, fmt.Errorf("%+v: %w", a.Errors, err)
 	}
 	var out struct {
 		Answer map[string]json.RawMessage
 	}
 	if err := json.Unmarshal(a.Data, &out); err != nil {
-		return "", "", err
+		return "", "", false, err
 	}
 	var wrong []userError
-	if err := json.Unmarshal(out.Answer["userErrors"], &wrong); err != nil {
-		return "", "", err
+	if err := errors.Join(json.Unmarshal(out.Answer["userErrors"], &wrong), json.Unmarshal(out.Answer["replayed"], &replayed)); err != nil {
+		return "", "", false, err
 	}
-	codes := make([]string, len(wrong))
+	all := make([]string, len(wrong))
 	for i, w := range wrong {
-		codes[i] = w.Code
+		all[i] = w.Code
 	}
 	delete(out.Answer, "userErrors")
-	shown, err := json.Marshal(out.Answer)
-	return string(shown), strings.Join(codes, ","), err
+	delete(out.Answer, "replayed")
+	text, err := json.Marshal(out.Answer)
+	return string(text), strings.Join(all, ","), replayed, err
 }
 
 func with(input, more vars) vars {
@@ -69,7 +79,7 @@ func TestIdempotencyKeys(t *testing.T) {
 			t.Run(name+" by "+way, func(t *testing.T) {
 				r := prepare(s.within(t))
 				key := uuid.NewString()
-				call := func(input vars) (string, string) {
+				call := func(input vars, wantReplay bool) (string, string) {
 					t.Helper()
 					var headers []string
 					if way == "header" {
@@ -77,34 +87,37 @@ func TestIdempotencyKeys(t *testing.T) {
 					} else {
 						input = with(input, vars{"idempotencyKey": key})
 					}
-					shown, codes, err := r.call(input, headers...)
+					shown, codes, replayed, err := r.ask(input, headers...)
 					if err != nil {
 						t.Fatal(err)
 					}
+					if replayed != wantReplay {
+						t.Errorf("replayed is %t for %s %s", replayed, shown, codes)
+					}
 					return shown, codes
 				}
-				first, codes := call(r.input)
+				first, codes := call(r.input, false)
 				if codes != "" {
 					t.Fatalf("it answers %s", codes)
 				}
 				effect := r.effect()
 				for range 2 {
-					if again, codes := call(r.input); again != first || codes != "" {
+					if again, codes := call(r.input, true); again != first || codes != "" {
 						t.Errorf("at first it answers %s, and then %s %s", first, again, codes)
 					}
 				}
-				if shown, codes := call(with(r.input, r.other)); codes != "IDEMPOTENCY_REUSED" {
+				if shown, codes := call(with(r.input, r.other), false); codes != "IDEMPOTENCY_REUSED" {
 					t.Errorf("another input answers %s %s", codes, shown)
 				}
 				if now := r.effect(); now != effect {
 					t.Errorf("at first it did %s, and then %s", effect, now)
 				}
 				key = strings.Repeat("k", 256)
-				if _, codes := call(r.input); !strings.Contains(codes, "TOO_LONG") {
+				if _, codes := call(r.input, false); !strings.Contains(codes, "TOO_LONG") {
 					t.Errorf("a key of 256 characters answers %q", codes)
 				}
 				key = strings.Repeat("é", 255)
-				if _, codes := call(with(r.input, r.other)); strings.Contains(codes, "TOO_LONG") {
+				if _, codes := call(with(r.input, r.other), false); strings.Contains(codes, "TOO_LONG") {
 					t.Error("a key of 255 characters is too long")
 				}
 			})
@@ -120,6 +133,33 @@ var repeatables = map[string]func(*shop) repeatable{
 			mutation: "cartLinesAdd", shows: `cart { id totalQuantity lines { id quantity } }`, by: c,
 			input: vars{"lines": []vars{{"variantId": p.variantID, "quantity": 2}}}, other: vars{"lines": []vars{{"variantId": p.variantID, "quantity": 3}}},
 			effect: func() string { return c.shows(`{ cart { totalQuantity } }`, nil) },
+		}
+	},
+	"cartLinesUpdate": func(s *shop) repeatable {
+		c, line := s.lineInCart()
+		return repeatable{
+			mutation: "cartLinesUpdate", shows: `cart { id totalQuantity lines { id quantity } }`, by: c,
+			input: vars{"lines": []vars{{"lineId": line, "quantity": 3}}}, other: vars{"lines": []vars{{"lineId": line, "quantity": 4}}},
+			effect: func() string { return c.shows(`{ cart { totalQuantity } }`, nil) },
+		}
+	},
+	"cartLinesRemove": func(s *shop) repeatable {
+		c, line := s.lineInCart()
+		_, another := s.lineInCart()
+		return repeatable{
+			mutation: "cartLinesRemove", shows: `cart { id totalQuantity lines { id quantity } }`, by: c,
+			input: vars{"lineIds": []string{line}}, other: vars{"lineIds": []string{another}},
+			effect: func() string { return c.shows(`{ cart { totalQuantity } }`, nil) },
+		}
+	},
+	"orderCancel": func(s *shop) repeatable {
+		support := s.as(users.Support)
+		id := s.confirmed(support, 1)
+		return repeatable{
+			mutation: "orderCancel", shows: `order { id }`, by: support, input: vars{"id": id}, other: vars{"reason": "Changed my mind."},
+			effect: func() string {
+				return support.shows(`query($id: ID!) { order(id: $id) { status statusReason } }`, vars{"id": id})
+			},
 		}
 	},
 	"orderPlace": func(s *shop) repeatable {
@@ -190,6 +230,18 @@ var repeatables = map[string]func(*shop) repeatable{
 			},
 		}
 	},
+}
+
+// lineInCart is a customer with a line of two pieces in the cart.
+func (s *shop) lineInCart() (*client, string) {
+	s.t.Helper()
+	p, c := s.unique(9), s.as(users.Customer)
+	c.change("cartLinesAdd", "CartLinesAddInput", vars{"lines": []vars{{"variantId": p.variantID, "quantity": 2}}})
+	var out struct {
+		Cart struct{ Lines []struct{ ID string } }
+	}
+	c.must(&out, `{ cart { lines { id } } }`, nil)
+	return c, out.Cart.Lines[0].ID
 }
 
 func euros(amount string) vars { return vars{"amount": amount, "currencyCode": "EUR"} }
