@@ -53,11 +53,22 @@ func (s *shop) crowd(n int) []*client {
 	return people
 }
 
+// stockIn changes what lies at the first location.
+func (s *shop) stockIn(variantID string, expected, onHand int) {
+	s.t.Helper()
+	s.adjust(variantID, 0, expected, onHand)
+}
+
 // stockAt puts pieces of a variant on the shelf of a location that has none yet.
 func (s *shop) stockAt(variantID string, location, onHand int) {
 	s.t.Helper()
+	s.adjust(variantID, location, 0, onHand)
+}
+
+func (s *shop) adjust(variantID string, location, expected, onHand int) {
+	s.t.Helper()
 	_, _, err := s.Services.Products.AdjustInventory(viewer.NewContext(s.t.Context(), viewer.System), products.AdjustInput{
-		VariantID: uuid.MustParse(bare(s.t, model.PrefixVariant, variantID)), LocationID: products.Locations[location].ID, OnHand: onHand, Reason: products.Received,
+		VariantID: uuid.MustParse(bare(s.t, model.PrefixVariant, variantID)), LocationID: products.Locations[location].ID, ExpectedOnHand: expected, OnHand: onHand, Reason: products.Received,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -210,4 +221,42 @@ func TestTheStockIsCheckedAndRepaired(t *testing.T) {
 	if n := s.available(lens.variantID); n != 7 {
 		t.Errorf("%d are available", n)
 	}
+}
+
+// A variant of which more may be ordered than there is: the order is confirmed, and can be sent when the goods are in.
+func TestBackOrders(t *testing.T) {
+	t.Parallel()
+	s := setup(t, cheapPasswords)
+	lens := s.product("Fjord Lens", "50.00", 1)
+	customer, staff := s.as(users.Customer), s.as(users.CatalogManager)
+	policy := func(policy string) {
+		t.Helper()
+		staff.change("inventoryPolicySet", "InventoryPolicySetInput", vars{"variantId": lens.variantID, "policy": policy})
+	}
+	policy("CONTINUE")
+	id := customer.buy(lens.variantID, 3, "tok_visa")
+	eventually(t, "the back order is confirmed", func() bool { return customer.orderStatus(id) == "CONFIRMED" })
+	var out struct {
+		ProductVariant struct {
+			InventoryPolicy   string
+			Available         bool
+			QuantityAvailable int
+			InventoryLevels   []struct{ OnHand, Reserved, Available int }
+		}
+	}
+	staff.must(&out, `query($id: ID!) { productVariant(id: $id) { inventoryPolicy available quantityAvailable inventoryLevels { onHand reserved available } } }`, vars{"id": lens.variantID})
+	if v := out.ProductVariant; v.InventoryPolicy != "CONTINUE" || !v.Available || v.QuantityAvailable != 0 || fmt.Sprint(v.InventoryLevels) != "[{1 3 -2}]" {
+		t.Errorf("with a back order there is %+v", v)
+	}
+	s.stockIsSound()
+
+	s.stockIn(lens.variantID, 1, 5)
+	s.as(users.Support).change("orderFulfill", "OrderFulfillInput", vars{"orderId": id})
+	eventually(t, "the goods leave the shelf", func() bool { return s.available(lens.variantID) == 2 && staff.inventoryAudit().OnHand == 2 })
+	policy("DENY")
+	customer.change("cartLinesAdd", "CartLinesAddInput", vars{"lines": []vars{{"variantId": lens.variantID, "quantity": 3}}})
+	if e := customer.refusedOrder(); len(e) != 1 || e[0].Code != "INSUFFICIENT_STOCK" {
+		t.Errorf("without back orders it answers %+v", e)
+	}
+	s.stockIsSound()
 }

@@ -49,13 +49,22 @@ func (q queryResolver) Locations(ctx context.Context) ([]*model.Location, error)
 // QuantityAvailable answers ProductVariant.quantityAvailable.
 func (productVariantResolver) QuantityAvailable(ctx context.Context, v *model.ProductVariant) (int, error) {
 	stock, err := dataloaders.Load(ctx, dataloaders.For(ctx).Inventory.Stock, v.VariantID)
-	return stock.Available(), err
+	return max(0, stock.Available()), err
 }
 
 // Available answers ProductVariant.available.
 func (productVariantResolver) Available(ctx context.Context, v *model.ProductVariant) (bool, error) {
 	stock, err := dataloaders.Load(ctx, dataloaders.For(ctx).Inventory.Stock, v.VariantID)
-	return stock.Available() > 0, err
+	return stock.CanBeBought(), err
+}
+
+// InventoryPolicy answers ProductVariant.inventoryPolicy.
+func (productVariantResolver) InventoryPolicy(ctx context.Context, v *model.ProductVariant) (model.InventoryPolicy, error) {
+	stock, err := dataloaders.Load(ctx, dataloaders.For(ctx).Inventory.Stock, v.VariantID)
+	if stock.BackOrders {
+		return model.InventoryPolicyContinue, err
+	}
+	return model.InventoryPolicyDeny, err
 }
 
 // InventoryLevels answers ProductVariant.inventoryLevels.
@@ -128,6 +137,22 @@ func (m mutationResolver) InventoryAdjust(ctx context.Context, input model.Inven
 	variant, adjustment, err := m.r.Products.AdjustInventory(ctx, in)
 	if err == nil {
 		payload.Variant, payload.Adjustment = newProductVariant(variant), newInventoryAdjustment(adjustment)
+	}
+	if payload.UserErrors, err = userErrors(err); err != nil {
+		return nil, err
+	}
+	return payload, nil
+}
+
+// InventoryPolicySet answers Mutation.inventoryPolicySet.
+func (m mutationResolver) InventoryPolicySet(ctx context.Context, input model.InventoryPolicySetInput) (*model.InventoryPolicySetPayload, error) {
+	payload := &model.InventoryPolicySetPayload{}
+	variantID, err := id(model.PrefixVariant, input.VariantID, "variantId")
+	if err == nil {
+		var variant products.ProductVariant
+		if variant, err = m.r.Products.SetBackOrders(ctx, variantID, input.Policy == model.InventoryPolicyContinue); err == nil {
+			payload.Variant = newProductVariant(variant)
+		}
 	}
 	if payload.UserErrors, err = userErrors(err); err != nil {
 		return nil, err

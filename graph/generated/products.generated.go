@@ -50,6 +50,7 @@ type ProductVariantResolver interface {
 
 	QuantityAvailable(ctx context.Context, obj *model.ProductVariant) (int, error)
 	Available(ctx context.Context, obj *model.ProductVariant) (bool, error)
+	InventoryPolicy(ctx context.Context, obj *model.ProductVariant) (model.InventoryPolicy, error)
 	InventoryLevels(ctx context.Context, obj *model.ProductVariant) ([]*model.InventoryLevel, error)
 	InventoryHistory(ctx context.Context, obj *model.ProductVariant, first *int, after *string) (*model.InventoryAdjustmentConnection, error)
 }
@@ -1625,6 +1626,70 @@ func (ec *executionContext) _InventoryLevel_available(ctx context.Context, field
 }
 func (ec *executionContext) fieldContext_InventoryLevel_available(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("InventoryLevel", field, false, false, "Int")
+}
+
+func (ec *executionContext) _InventoryPolicySetPayload_variant(ctx context.Context, field graphql.CollectedField, obj *model.InventoryPolicySetPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryPolicySetPayload_variant(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Variant, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.ProductVariant) graphql.Marshaler {
+			return ec.marshalOProductVariant2ᚖgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐProductVariant(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryPolicySetPayload_variant(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "InventoryPolicySetPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ProductVariant(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _InventoryPolicySetPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.InventoryPolicySetPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InventoryPolicySetPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []model.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InventoryPolicySetPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "InventoryPolicySetPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("FieldContext.Child cannot be called on type INTERFACE")
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Location_id(ctx context.Context, field graphql.CollectedField, obj *model.Location) (ret graphql.Marshaler) {
@@ -3335,6 +3400,29 @@ func (ec *executionContext) fieldContext_ProductVariant_available(_ context.Cont
 	return graphql.NewScalarFieldContext("ProductVariant", field, true, true, "Boolean")
 }
 
+func (ec *executionContext) _ProductVariant_inventoryPolicy(ctx context.Context, field graphql.CollectedField, obj *model.ProductVariant) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ProductVariant_inventoryPolicy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.ProductVariant().InventoryPolicy(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.InventoryPolicy) graphql.Marshaler {
+			return ec.marshalNInventoryPolicy2githubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryPolicy(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ProductVariant_inventoryPolicy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ProductVariant", field, true, true, "InventoryPolicy")
+}
+
 func (ec *executionContext) _ProductVariant_inventoryLevels(ctx context.Context, field graphql.CollectedField, obj *model.ProductVariant) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4512,6 +4600,55 @@ func (ec *executionContext) unmarshalInputInventoryAdjustInput(ctx context.Conte
 func UnmarshalInventoryAdjustInput(ctx context.Context, raw any) (model.InventoryAdjustInput, error) {
 	var out model.InventoryAdjustInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "InventoryAdjustInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputInventoryPolicySetInput(ctx context.Context, obj any) (model.InventoryPolicySetInput, error) {
+	var it model.InventoryPolicySetInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"variantId", "policy"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "variantId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("variantId"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.VariantID = data
+		case "policy":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("policy"))
+			data, err := ec.unmarshalNInventoryPolicy2githubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryPolicy(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Policy = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalInventoryPolicySetInput unmarshals raw into the InventoryPolicySetInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalInventoryPolicySetInput(ctx context.Context, raw any) (model.InventoryPolicySetInput, error) {
+	var out model.InventoryPolicySetInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "InventoryPolicySetInput", raw, &out)
 	return out, err
 }
 
@@ -6020,6 +6157,44 @@ func (ec *executionContext) _InventoryLevel(ctx context.Context, sel ast.Selecti
 	return out
 }
 
+var inventoryPolicySetPayloadImplementors = []string{"InventoryPolicySetPayload"}
+
+func (ec *executionContext) _InventoryPolicySetPayload(ctx context.Context, sel ast.SelectionSet, obj *model.InventoryPolicySetPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, inventoryPolicySetPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("InventoryPolicySetPayload")
+		case "variant":
+			out.Values[i] = ec._InventoryPolicySetPayload_variant(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._InventoryPolicySetPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var locationImplementors = []string{"Location", "Node"}
 
 func (ec *executionContext) _Location(ctx context.Context, sel ast.SelectionSet, obj *model.Location) graphql.Marshaler {
@@ -6657,6 +6832,12 @@ func (ec *executionContext) _ProductVariant(ctx context.Context, sel ast.Selecti
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._ProductVariant_available(ctx, field, obj)
+				})
+		case "inventoryPolicy":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._ProductVariant_inventoryPolicy(ctx, field, obj)
 				})
 		case "inventoryLevels":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
@@ -7305,6 +7486,29 @@ func (ec *executionContext) marshalNInventoryLevel2ᚖgithubᚗcomᚋtechmartᚋ
 		return graphql.Null
 	}
 	return ec._InventoryLevel(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalNInventoryPolicy2githubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryPolicy(ctx context.Context, v any) (model.InventoryPolicy, error) {
+	var res model.InventoryPolicy
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNInventoryPolicy2githubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryPolicy(ctx context.Context, sel ast.SelectionSet, v model.InventoryPolicy) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNInventoryPolicySetInput2githubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryPolicySetInput(ctx context.Context, v any) (model.InventoryPolicySetInput, error) {
+	res, err := ec.unmarshalInputInventoryPolicySetInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNInventoryPolicySetPayload2ᚖgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryPolicySetPayload(ctx context.Context, sel ast.SelectionSet, v *model.InventoryPolicySetPayload) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "InventoryPolicySetPayload!")
+		return graphql.Null
+	}
+	return ec._InventoryPolicySetPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalNInventoryReason2githubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐInventoryReason(ctx context.Context, v any) (model.InventoryReason, error) {

@@ -300,6 +300,11 @@ type ComplexityRoot struct {
 		Reserved  func(childComplexity int) int
 	}
 
+	InventoryPolicySetPayload struct {
+		UserErrors func(childComplexity int) int
+		Variant    func(childComplexity int) int
+	}
+
 	LedgerBalance struct {
 		Account func(childComplexity int) int
 		Balance func(childComplexity int) int
@@ -337,6 +342,7 @@ type ComplexityRoot struct {
 		CategoryDelete                 func(childComplexity int, input model.CategoryDeleteInput) int
 		CategoryUpdate                 func(childComplexity int, input model.CategoryUpdateInput) int
 		InventoryAdjust                func(childComplexity int, input model.InventoryAdjustInput) int
+		InventoryPolicySet             func(childComplexity int, input model.InventoryPolicySetInput) int
 		NotificationsMarkRead          func(childComplexity int, input model.NotificationsMarkReadInput) int
 		OrderCancel                    func(childComplexity int, input model.OrderCancelInput) int
 		OrderDeliver                   func(childComplexity int, input model.OrderDeliverInput) int
@@ -702,6 +708,7 @@ type ComplexityRoot struct {
 		Image             func(childComplexity int) int
 		InventoryHistory  func(childComplexity int, first *int, after *string) int
 		InventoryLevels   func(childComplexity int) int
+		InventoryPolicy   func(childComplexity int) int
 		Price             func(childComplexity int) int
 		Product           func(childComplexity int) int
 		QuantityAvailable func(childComplexity int) int
@@ -1975,6 +1982,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.InventoryLevel.Reserved(childComplexity), true
 
+	case "InventoryPolicySetPayload.userErrors":
+		if e.ComplexityRoot.InventoryPolicySetPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryPolicySetPayload.UserErrors(childComplexity), true
+	case "InventoryPolicySetPayload.variant":
+		if e.ComplexityRoot.InventoryPolicySetPayload.Variant == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InventoryPolicySetPayload.Variant(childComplexity), true
+
 	case "LedgerBalance.account":
 		if e.ComplexityRoot.LedgerBalance.Account == nil {
 			break
@@ -2188,6 +2208,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.InventoryAdjust(childComplexity, args["input"].(model.InventoryAdjustInput)), true
+	case "Mutation.inventoryPolicySet":
+		if e.ComplexityRoot.Mutation.InventoryPolicySet == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_inventoryPolicySet_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.InventoryPolicySet(childComplexity, args["input"].(model.InventoryPolicySetInput)), true
 	case "Mutation.notificationsMarkRead":
 		if e.ComplexityRoot.Mutation.NotificationsMarkRead == nil {
 			break
@@ -3869,6 +3900,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ProductVariant.InventoryLevels(childComplexity), true
+	case "ProductVariant.inventoryPolicy":
+		if e.ComplexityRoot.ProductVariant.InventoryPolicy == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ProductVariant.InventoryPolicy(childComplexity), true
 	case "ProductVariant.price":
 		if e.ComplexityRoot.ProductVariant.Price == nil {
 			break
@@ -5188,6 +5225,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("DecimalRangeInput", ec.unmarshalInputDecimalRangeInput),
 			graphql.NewInputUnmarshaler("FulfillmentLineInput", ec.unmarshalInputFulfillmentLineInput),
 			graphql.NewInputUnmarshaler("InventoryAdjustInput", ec.unmarshalInputInventoryAdjustInput),
+			graphql.NewInputUnmarshaler("InventoryPolicySetInput", ec.unmarshalInputInventoryPolicySetInput),
 			graphql.NewInputUnmarshaler("MediaInput", ec.unmarshalInputMediaInput),
 			graphql.NewInputUnmarshaler("MoneyInput", ec.unmarshalInputMoneyInput),
 			graphql.NewInputUnmarshaler("NotificationsMarkReadInput", ec.unmarshalInputNotificationsMarkReadInput),
@@ -6896,6 +6934,8 @@ extend type Mutation {
   categoryDelete(input: CategoryDeleteInput!): CategoryDeletePayload! @requiresScopes(scopes: [["catalog:write"]]) @cost(weight: "10")
   "Sets the stock on hand by compare-and-swap, with a reason that stays in the history."
   inventoryAdjust(input: InventoryAdjustInput!): InventoryAdjustPayload! @requiresScopes(scopes: [["inventory:write"]]) @cost(weight: "10")
+  "Says whether more may be ordered of a variant than there is. What was ordered before stays ordered."
+  inventoryPolicySet(input: InventoryPolicySetInput!): InventoryPolicySetPayload! @requiresScopes(scopes: [["inventory:write"]]) @cost(weight: "10")
   "Rates a product that the viewer has bought; a second review replaces the first."
   reviewCreate(input: ReviewCreateInput!): ReviewCreatePayload! @authenticated @cost(weight: "10")
   "Removes a review: one's own, or any for staff with catalog:write."
@@ -7056,6 +7096,8 @@ type ProductVariant implements Node @goExtraField(name: "VariantID", type: "gith
   quantityAvailable: Int! @goField(forceResolver: true) @cacheControl(maxAge: 10)
   "Whether at least one can be bought now."
   available: Boolean! @goField(forceResolver: true) @cacheControl(maxAge: 10)
+  "What becomes of orders for more than is available."
+  inventoryPolicy: InventoryPolicy! @goField(forceResolver: true)
   "Stock at each location."
   inventoryLevels: [InventoryLevel!]! @requiresScopes(scopes: [["inventory:read"]]) @goField(forceResolver: true) @listSize(assumedSize: 5)
   "Who changed the stock, when and why; newest first."
@@ -7093,8 +7135,16 @@ type InventoryLevel @goExtraField(name: "LocationID", type: "github.com/google/u
   onHand: Int!
   "Pieces promised to orders."
   reserved: Int!
-  "Pieces that can be sold."
+  "Pieces that can be sold; negative where back orders wait."
   available: Int!
+}
+
+"What becomes of orders for more than is available; the names are those of Shopify's CSV."
+enum InventoryPolicy {
+  "They are refused: InsufficientStockError."
+  DENY
+  "They are accepted as back orders, and can be sent when the goods have come in."
+  CONTINUE
 }
 
 "What a check of all stock found. The sums are pieces of all variants at all locations: onHand = available + reserved."
@@ -7612,6 +7662,22 @@ input InventoryAdjustInput {
   reason: InventoryReason!
   "A note for the history; at most 500 characters."
   note: String
+}
+
+"What inventoryPolicySet changes."
+input InventoryPolicySetInput {
+  "The variant."
+  variantId: ID!
+  "What becomes of orders for more than is available."
+  policy: InventoryPolicy!
+}
+
+"Answer of inventoryPolicySet."
+type InventoryPolicySetPayload {
+  "The variant; null when nothing was changed."
+  variant: ProductVariant
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 2)
 }
 
 "Answer of inventoryAdjust."
@@ -8831,6 +8897,16 @@ func (ec *executionContext) childFields_InventoryLevel(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type InventoryLevel", field.Name)
 }
 
+func (ec *executionContext) childFields_InventoryPolicySetPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "variant":
+		return ec.fieldContext_InventoryPolicySetPayload_variant(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_InventoryPolicySetPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InventoryPolicySetPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_LedgerBalance(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "account":
@@ -9545,6 +9621,8 @@ func (ec *executionContext) childFields_ProductVariant(ctx context.Context, fiel
 		return ec.fieldContext_ProductVariant_quantityAvailable(ctx, field)
 	case "available":
 		return ec.fieldContext_ProductVariant_available(ctx, field)
+	case "inventoryPolicy":
+		return ec.fieldContext_ProductVariant_inventoryPolicy(ctx, field)
 	case "inventoryLevels":
 		return ec.fieldContext_ProductVariant_inventoryLevels(ctx, field)
 	case "inventoryHistory":

@@ -676,9 +676,25 @@ type InventoryLevel struct {
 	OnHand int `json:"onHand"`
 	// Pieces promised to orders.
 	Reserved int `json:"reserved"`
-	// Pieces that can be sold.
+	// Pieces that can be sold; negative where back orders wait.
 	Available  int       `json:"available"`
 	LocationID uuid.UUID `json:"-"`
+}
+
+// What inventoryPolicySet changes.
+type InventoryPolicySetInput struct {
+	// The variant.
+	VariantID string `json:"variantId"`
+	// What becomes of orders for more than is available.
+	Policy InventoryPolicy `json:"policy"`
+}
+
+// Answer of inventoryPolicySet.
+type InventoryPolicySetPayload struct {
+	// The variant; null when nothing was changed.
+	Variant *ProductVariant `json:"variant"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
 }
 
 // What an account of the ledger holds.
@@ -1566,6 +1582,8 @@ type ProductVariant struct {
 	QuantityAvailable int `json:"quantityAvailable"`
 	// Whether at least one can be bought now.
 	Available bool `json:"available"`
+	// What becomes of orders for more than is available.
+	InventoryPolicy InventoryPolicy `json:"inventoryPolicy"`
 	// Stock at each location.
 	InventoryLevels []*InventoryLevel `json:"inventoryLevels"`
 	// Who changed the stock, when and why; newest first.
@@ -2783,6 +2801,64 @@ func (e *InventoryDriftKind) UnmarshalJSON(b []byte) error {
 }
 
 func (e InventoryDriftKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What becomes of orders for more than is available; the names are those of Shopify's CSV.
+type InventoryPolicy string
+
+const (
+	// They are refused: InsufficientStockError.
+	InventoryPolicyDeny InventoryPolicy = "DENY"
+	// They are accepted as back orders, and can be sent when the goods have come in.
+	InventoryPolicyContinue InventoryPolicy = "CONTINUE"
+)
+
+var AllInventoryPolicy = []InventoryPolicy{
+	InventoryPolicyDeny,
+	InventoryPolicyContinue,
+}
+
+func (e InventoryPolicy) IsValid() bool {
+	switch e {
+	case InventoryPolicyDeny, InventoryPolicyContinue:
+		return true
+	}
+	return false
+}
+
+func (e InventoryPolicy) String() string {
+	return string(e)
+}
+
+func (e *InventoryPolicy) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = InventoryPolicy(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid InventoryPolicy", str)
+	}
+	return nil
+}
+
+func (e InventoryPolicy) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *InventoryPolicy) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e InventoryPolicy) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -32,13 +32,17 @@ var Locations = []Location{
 
 // Stock is what there is of a variant. The zero value is that of a variant that never had any.
 type Stock struct {
-	VariantID uuid.UUID
-	ProductID uuid.UUID
-	Levels    []Level
-	Flipped   uuid.UUID // marks that availability changed and the product was not told yet; zero otherwise
+	VariantID  uuid.UUID
+	ProductID  uuid.UUID
+	Levels     []Level
+	BackOrders bool      // more may be ordered than there is
+	Flipped    uuid.UUID // marks that availability changed and the product was not told yet; zero otherwise
 }
 
-// Level is the stock of a variant at a location: OnHand >= Reserved >= 0.
+// CanBeBought reports whether a piece can be ordered now.
+func (s Stock) CanBeBought() bool { return s.BackOrders || s.Available() > 0 }
+
+// Level is the stock of a variant at a location: OnHand >= Reserved >= 0, but for back orders.
 type Level struct {
 	LocationID uuid.UUID
 	OnHand     int // on the shelf
@@ -169,6 +173,9 @@ type InventoryStore interface {
 	Flipped(ctx context.Context, limit int) ([]Stock, error)
 	// Settle takes the marks Flipped away, unless they were set anew.
 	Settle(ctx context.Context, list []Stock) error
+	// SetBackOrders says whether more may be reserved of a variant than is on hand: what no location has then
+	// waits at its first one, which is locationID where there is none yet.
+	SetBackOrders(ctx context.Context, variantID, productID, locationID uuid.UUID, allowed bool) (Stock, error)
 	// Audit adds to audit the sums of all stock, and what is wrong with any variant's: OnHand >= Reserved
 	// >= 0, and Reserved is the sum of what reservations hold. It reads everything.
 	Audit(ctx context.Context, audit *Audit) error

@@ -16,7 +16,7 @@ type Offer struct {
 	ProductTitle string
 	VariantTitle string
 	Price        money.Money
-	Available    int  // pieces that can be sold now
+	Available    int  // pieces that can be ordered now; very many where back orders are allowed
 	Sellable     bool // whether the product is in the shop
 }
 
@@ -41,9 +41,13 @@ func (s *Service) Offers(ctx context.Context, variantIDs []uuid.UUID) (map[uuid.
 			continue
 		}
 		v := p.Find(id)
+		available := stock[id].Available()
+		if stock[id].BackOrders {
+			available = maxOnHand
+		}
 		offers[id] = Offer{
 			VariantID: id, ProductID: p.ID, SKU: v.SKU, ProductTitle: p.Title, VariantTitle: v.Title,
-			Price: v.Price, Available: stock[id].Available(), Sellable: p.Status == Active,
+			Price: v.Price, Available: available, Sellable: p.Status == Active,
 		}
 	}
 	return offers, nil

@@ -144,7 +144,7 @@ func (s *Service) availability(ctx context.Context, productIDs []uuid.UUID) (map
 	}
 	available := make(map[uuid.UUID]bool, len(found))
 	for id, p := range found {
-		available[id] = slices.ContainsFunc(p.Variants, func(v Variant) bool { return stocks[v.ID].Available() > 0 })
+		available[id] = slices.ContainsFunc(p.Variants, func(v Variant) bool { return stocks[v.ID].CanBeBought() })
 	}
 	return available, nil
 }

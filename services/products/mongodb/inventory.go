@@ -41,6 +41,7 @@ type stockDoc struct {
 	Flipped      *uuid.UUID       `bson:"flipped"`   // set when available went from or to nothing
 	Reservations []reservationDoc `bson:"reservations"`
 	Pending      []adjustmentDoc  `bson:"pending"`
+	BackOrders   bool             `bson:"backOrders"` // more may be reserved than is on hand
 }
 
 type levelDoc struct {
@@ -68,7 +69,7 @@ type allocationDoc struct {
 }
 
 func (d *stockDoc) stock() products.Stock {
-	s := products.Stock{VariantID: d.ID, ProductID: d.ProductID, Levels: make([]products.Level, len(d.Levels))}
+	s := products.Stock{VariantID: d.ID, ProductID: d.ProductID, BackOrders: d.BackOrders, Levels: make([]products.Level, len(d.Levels))}
 	for i, l := range d.Levels {
 		s.Levels[i] = products.Level(l)
 	}

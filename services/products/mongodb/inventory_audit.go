@@ -76,7 +76,7 @@ func (d *stockDoc) drifts() []products.Drift {
 		if l.Reserved != held[l.LocationID] {
 			wrong = append(wrong, products.Drift{Kind: products.DriftReserved, VariantID: d.ID, LocationID: l.LocationID, Noted: l.Reserved, Actual: held[l.LocationID]})
 		}
-		if n := held[l.LocationID]; n > l.OnHand {
+		if n := held[l.LocationID]; n > l.OnHand && !d.BackOrders {
 			wrong = append(wrong, products.Drift{Kind: products.DriftOversold, VariantID: d.ID, LocationID: l.LocationID, Noted: n, Actual: l.OnHand})
 		}
 		available += l.OnHand - l.Reserved

@@ -56,6 +56,7 @@ func (s *Store) SetOnHand(ctx context.Context, c products.SetOnHand) (products.S
 		return stock, done, err
 	}
 	at := bson.A{bson.M{"levels": bson.M{"$elemMatch": bson.M{"locationId": c.LocationID, "onHand": c.Expected, "reserved": bson.M{"$lte": c.OnHand}}}}}
+	at = append(at, bson.M{"backOrders": true, "levels": bson.M{"$elemMatch": bson.M{"locationId": c.LocationID, "onHand": c.Expected}}})
 	if c.Expected == 0 {
 		at = append(at, bson.M{"levels.locationId": bson.M{"$ne": c.LocationID}})
 	}
@@ -113,10 +114,11 @@ func (s *Store) refusal(ctx context.Context, c products.SetOnHand) error {
 }
 
 // settingOnHand sets the stock of a level, which is added where it is missing, but not below what is
-// reserved. A line of the history is appended.
+// reserved, unless back orders may be. A line of the history is appended.
 func settingOnHand(c products.SetOnHand) mongo.Pipeline {
 	levels := bson.M{"$ifNull": bson.A{"$levels", bson.A{}}}
-	set := bson.M{"$max": bson.A{c.OnHand, bson.M{"$ifNull": bson.A{"$old.reserved", 0}}}}
+	set := bson.M{"$cond": bson.A{bson.M{"$eq": bson.A{"$backOrders", true}}, c.OnHand,
+		bson.M{"$max": bson.A{c.OnHand, bson.M{"$ifNull": bson.A{"$old.reserved", 0}}}}}}
 	line := bson.M{
 		"_id": c.ID, "variantId": c.VariantID, "locationId": c.LocationID, "reason": bson.M{"$literal": string(c.Reason)}, "created": c.At,
 		"delta": bson.M{"$subtract": bson.A{set, bson.M{"$ifNull": bson.A{"$old.onHand", 0}}}}, "onHandAfter": set,

@@ -81,8 +81,9 @@ func (s *Store) missingHold(ctx context.Context, h products.Hold, docs map[uuid.
 		available := held[l.VariantID]
 		if d := docs[l.VariantID]; d != nil {
 			available += max(0, d.Available)
+			again = d.BackOrders
 		}
-		if available >= l.Quantity {
+		if again || available >= l.Quantity {
 			return true, nil
 		}
 		short = append(short, l.VariantID)
@@ -105,9 +106,10 @@ func holding(h products.Hold, attempt uuid.UUID, l products.StockLine) []mongo.W
 		SetUpdate(bson.M{"$set": bson.M{"reservations.$.expires": h.Expires}})
 	filter := bson.M{"_id": l.VariantID, "reservations": bson.M{"$not": bson.M{"$elemMatch": right}}}
 	if h.Whole {
-		filter["$expr"] = bson.M{"$gte": bson.A{freeWithout(h.CartID), l.Quantity}}
+		filter["$expr"] = sells(h.CartID, l.Quantity)
 	}
-	quantity := bson.M{"$max": bson.A{0, bson.M{"$min": bson.A{l.Quantity, "$available"}}}}
+	quantity := bson.M{"$cond": bson.A{bson.M{"$eq": bson.A{"$backOrders", true}}, l.Quantity,
+		bson.M{"$max": bson.A{0, bson.M{"$min": bson.A{l.Quantity, "$available"}}}}}}
 	pipeline := append(givingBack(h.CartID), bson.D{{Key: "$set", Value: bson.M{"available": summedAvailable()}}})
 	pipeline = append(pipeline, reserving(h.CartID, attempt, quantity, h.At)...)
 	pipeline = append(pipeline, bson.D{{Key: "$set", Value: bson.M{"reservations": bson.M{"$map": bson.M{
@@ -214,6 +216,11 @@ func givingBack(holderID uuid.UUID) mongo.Pipeline {
 		{{Key: "$set", Value: bson.M{"levels": lowering("$mine.allocations"), "reservations": others(holderID)}}},
 		{{Key: "$unset", Value: "mine"}},
 	}
+}
+
+// sells is the condition that the holder can have so many pieces.
+func sells(holderID uuid.UUID, quantity int) bson.M {
+	return bson.M{"$or": bson.A{bson.M{"$eq": bson.A{"$backOrders", true}}, bson.M{"$gte": bson.A{freeWithout(holderID), quantity}}}}
 }
 
 // freeWithout is the expression of what would be available had the holder nothing.

@@ -31,7 +31,7 @@ func (s *Store) Reserve(ctx context.Context, orderID, cartID uuid.UUID, lines []
 		var models []mongo.WriteModel
 		for _, l := range lines {
 			models = append(models,
-				mongo.NewUpdateOneModel().SetFilter(bson.M{"_id": l.VariantID, "reservations.orderId": bson.M{"$ne": orderID}, "$expr": bson.M{"$gte": bson.A{freeWithout(cartID), l.Quantity}}}).
+				mongo.NewUpdateOneModel().SetFilter(bson.M{"_id": l.VariantID, "reservations.orderId": bson.M{"$ne": orderID}, "$expr": sells(cartID, l.Quantity)}).
 					SetUpdate(append(givingBack(cartID), reserving(orderID, attempt, l.Quantity, at)...)),
 				mongo.NewUpdateOneModel().SetFilter(bson.M{"_id": l.VariantID, "reservations": bson.M{"$elemMatch": bson.M{"orderId": orderID, "attempt": bson.M{"$ne": attempt}}}}).
 					SetUpdate(bson.M{"$set": bson.M{"reservations.$.attempt": attempt}}))
@@ -70,20 +70,27 @@ func (s *Store) Reserve(ctx context.Context, orderID, cartID uuid.UUID, lines []
 	return freed, errors.New("mongodb: stock changes too fast to be reserved")
 }
 
-// reserving allocates pieces over the levels, in their order.
+// reserving allocates pieces over the levels, in their order. What none of them has, which only back orders
+// come to, is allocated to the first.
 func reserving(orderID, attempt uuid.UUID, quantity any, at time.Time) mongo.Pipeline {
 	plan := taking("$levels", quantity, bson.M{"$subtract": bson.A{"$$this.onHand", "$$this.reserved"}}, bson.M{
 		"levels": bson.A{bson.M{"$mergeObjects": bson.A{"$$this", bson.M{"reserved": bson.M{"$add": bson.A{"$$this.reserved", "$$take"}}}}}},
 		"allocations": bson.M{"$cond": bson.A{bson.M{"$gt": bson.A{"$$take", 0}},
 			bson.A{bson.M{"locationId": "$$this.locationId", "quantity": "$$take"}}, bson.A{}}},
 	})
+	first := bson.M{"$first": "$plan.levels.locationId"}
 	return mongo.Pipeline{
 		{{Key: "$set", Value: bson.M{"plan": plan}}},
 		{{Key: "$set", Value: bson.M{
-			"levels": "$plan.levels",
+			"levels": bson.M{"$map": bson.M{"input": "$plan.levels", "as": "level", "in": bson.M{"$mergeObjects": bson.A{
+				"$$level", bson.M{"reserved": bson.M{"$add": bson.A{"$$level.reserved",
+					bson.M{"$cond": bson.A{bson.M{"$eq": bson.A{"$$level.locationId", first}}, "$plan.left", 0}}}}},
+			}}}},
 			"reservations": bson.M{"$concatArrays": bson.A{bson.M{"$ifNull": bson.A{"$reservations", bson.A{}}}, bson.A{bson.M{
 				"orderId": orderID, "attempt": attempt, "quantity": quantity, "held": quantity,
-				"allocations": "$plan.allocations", "fulfillments": bson.A{}, "at": at,
+				"allocations": bson.M{"$concatArrays": bson.A{"$plan.allocations", bson.M{"$cond": bson.A{bson.M{"$gt": bson.A{"$plan.left", 0}},
+					bson.A{bson.M{"locationId": first, "quantity": "$plan.left"}}, bson.A{}}}}},
+				"fulfillments": bson.A{}, "at": at,
 			}}}},
 		}}},
 		summed(),
@@ -126,9 +133,9 @@ func missingLines(orderID uuid.UUID, lines []products.StockLine, docs map[uuid.U
 			if d.of(orderID) != nil {
 				continue
 			}
-			available = max(0, d.Available)
+			available, again = max(0, d.Available), d.BackOrders
 		}
-		if available >= l.Quantity {
+		if again || available >= l.Quantity {
 			return nil, true
 		}
 		faults.Merge(products.Short(l.VariantID, available))
@@ -224,7 +231,8 @@ func errNotHeld() error {
 }
 
 // fulfilling takes a line's pieces from the order's allocations and the levels, and appends one line
-// of the history for each location. Reservations that are empty afterwards stay, the newest of them.
+// of the history for each location. Reservations that are empty afterwards stay, the newest of them. A
+// back order whose goods are not there yet leaves the document as it is.
 func fulfilling(f products.Fulfillment, l products.StockLine) mongo.Pipeline {
 	entryIDs := make(bson.A, maxLocations)
 	for n := range entryIDs {
@@ -260,6 +268,7 @@ func fulfilling(f products.Fulfillment, l products.StockLine) mongo.Pipeline {
 		return bson.M{"$filter": bson.M{"input": "$reservations", "cond": bson.M{op: bson.A{"$$this.held", 0}}}}
 	}
 	return mongo.Pipeline{
+		{{Key: "$set", Value: bson.M{"before": "$$ROOT"}}},
 		{{Key: "$set", Value: bson.M{"mine": reservationOf(f.OrderID)}}},
 		{{Key: "$set", Value: bson.M{"plan": plan}}},
 		{{Key: "$set", Value: bson.M{
@@ -273,6 +282,7 @@ func fulfilling(f products.Fulfillment, l products.StockLine) mongo.Pipeline {
 			"reservations": bson.M{"$concatArrays": bson.A{emptied("$gt"), bson.M{"$slice": bson.A{emptied("$lte"), -emptiedKept}}}},
 		}}},
 		summed(),
-		{{Key: "$unset", Value: bson.A{"mine", "plan"}}},
+		{{Key: "$replaceWith", Value: bson.M{"$cond": bson.A{bson.M{"$lt": bson.A{bson.M{"$min": "$levels.onHand"}, 0}}, "$before", "$$ROOT"}}}},
+		{{Key: "$unset", Value: bson.A{"before", "mine", "plan"}}},
 	}
 }

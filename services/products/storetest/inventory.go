@@ -46,6 +46,7 @@ func Inventory(t *testing.T, setup func(*testing.T) products.InventoryStore) {
 		"an order takes its cart's hold":  takeOver,
 		"holds end":                       holdsEnd,
 		"carts and orders race":           holdRace,
+		"back orders":                     backOrders,
 		"random histories keep the sums":  randomHistories,
 		"nothing asked is nothing":        nothingAsked,
 		"a reserve after all was shipped": reserveAfterFulfillment,
