@@ -16,6 +16,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/connstring"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/xoptions"
 
 	"github.com/techmart/techmart/platform/fault"
 	"github.com/techmart/techmart/platform/telemetry"
@@ -51,7 +52,11 @@ func Open(ctx context.Context, c Config) (*mongo.Database, func(context.Context)
 	}
 	guard := fault.New(fault.Config{Server: string(telemetry.MongoDB), Metrics: c.Metrics})
 	opts.SetMonitor(monitor(c.Metrics, guard))
-	if opts.Deployment, err = guardedDeployment(opts, guard); err != nil {
+	deployment, err := guardedDeployment(opts, guard)
+	if err == nil {
+		err = xoptions.SetInternalClientOptions(opts, "deployment", deployment)
+	}
+	if err != nil {
 		return nil, nil, fmt.Errorf("mongodb: %w", err)
 	}
 	client, err := mongo.Connect(opts)

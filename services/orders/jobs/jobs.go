@@ -203,8 +203,9 @@ func (w *Worker) Stop(ctx context.Context) error {
 // period: the job of a worker that was killed, which counts as running until River takes it up, keeps only
 // its own period.
 func periodic(every time.Duration, args river.JobArgs) *river.PeriodicJob {
+	period := max(every, time.Second) // River knows no shorter one
 	return river.NewPeriodicJob(river.PeriodicInterval(every), func() (river.JobArgs, *river.InsertOpts) {
-		return args, &river.InsertOpts{Queue: queueUpkeep, MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByArgs: true, ByPeriod: every, ByState: live}}
+		return args, &river.InsertOpts{Queue: queueUpkeep, MaxAttempts: 3, UniqueOpts: river.UniqueOpts{ByArgs: true, ByPeriod: period, ByState: live}}
 	}, &river.PeriodicJobOpts{RunOnStart: true})
 }
 
