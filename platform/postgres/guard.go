@@ -109,6 +109,9 @@ func configure(pc *pgxpool.Config, m *telemetry.Metrics, answer time.Duration) {
 	pc.ConnConfig.Tracer = &tracer{metrics: m, guard: g, answer: answer}
 	entered := &tracer{metrics: m, guard: g, answer: answer, entered: true}
 	pc.BeforeConnect = func(_ context.Context, cc *pgx.ConnConfig) error {
+		if _, ours := cc.Tracer.(*tracer); !ours { // a copy of the configuration that watches by itself
+			return nil
+		}
 		cc.Tracer = entered
 		return g.Enter()
 	}
