@@ -52,6 +52,13 @@ func Open(ctx context.Context, c Config) (*mongo.Database, func(context.Context)
 	}
 	guard := fault.New(fault.Config{Server: string(telemetry.MongoDB), Metrics: c.Metrics})
 	opts.SetMonitor(monitor(c.Metrics, guard))
+	opts.SetPoolMonitor(&event.PoolMonitor{Event: func(e *event.PoolEvent) {
+		// A server that takes a connection and says nothing is met here first. Calls that are answered
+		// meanwhile tell it from one that is only busy.
+		if e.Type == event.ConnectionCheckOutFailed && !errors.Is(e.Error, context.Canceled) {
+			guard.Note(unselected(cmp.Or(e.Error, errNoConnection)))
+		}
+	}})
 	deployment, err := guardedDeployment(opts, guard)
 	if err == nil {
 		err = xoptions.SetInternalClientOptions(opts, "deployment", deployment)
@@ -69,6 +76,8 @@ func Open(ctx context.Context, c Config) (*mongo.Database, func(context.Context)
 	}
 	return client.Database(name), client.Disconnect, nil
 }
+
+var errNoConnection = errors.New("mongodb: no connection was to be had")
 
 // clientOptions returns the driver's options and the name of the database.
 func clientOptions(c Config) (opts *options.ClientOptions, name string, err error) {

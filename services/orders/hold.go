@@ -24,6 +24,17 @@ func (s *Service) hold(ctx context.Context, customerID uuid.UUID, key *Key, p *p
 	return made, failed
 }
 
+// letGo gives back what the cart holds once more though its order has its stock already: this call was too late.
+// Before that the hold is the order's to take over. Where it fails the hold ends by itself.
+func (s *Service) letGo(ctx context.Context, made *Order) {
+	if made.Stage == StageReserve {
+		return
+	}
+	if err := s.inventory.Hold(ctx, made.CartID, nil); err != nil {
+		s.log.WarnContext(ctx, "what a cart holds is not given back yet", "order", made.ID, "error", err)
+	}
+}
+
 // short says of each line of the cart that it is short of stock, from what the inventory answered.
 func (p *placing) short(err error) error {
 	available := make(map[uuid.UUID]int)

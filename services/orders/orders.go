@@ -180,7 +180,8 @@ type StockLine struct {
 
 // Inventory keeps stock. All its methods may be repeated.
 type Inventory interface {
-	// Hold has the cart hold the lines for a while, all or none. It fails with INSUFFICIENT_STOCK.
+	// Hold has the cart hold the lines for a while, all or none, and nothing else; no lines give all back. It fails
+	// with INSUFFICIENT_STOCK.
 	Hold(ctx context.Context, cartID uuid.UUID, lines []StockLine) error
 	// Reserve holds the lines for the order, all or none, and takes over what the cart holds of them. It fails with
 	// INSUFFICIENT_STOCK.

@@ -79,6 +79,9 @@ func (s *Service) Place(ctx context.Context, in PlaceInput) (*Order, error) {
 		return nil, err
 	}
 	note(in.Replayed, order.ID != d.Order.ID)
+	if order.ID != d.Order.ID {
+		s.letGo(ctx, order)
+	}
 	if err := s.complete(ctx, order, d); err != nil {
 		s.log.WarnContext(ctx, "the cart of an order is not closed yet; its saga does it", "order", order.ID, "error", err)
 	}
