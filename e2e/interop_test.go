@@ -2,21 +2,16 @@ package e2e
 
 import (
 	"bytes"
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/techmart/techmart/app"
+	"github.com/techmart/techmart/e2e/node"
 	"github.com/techmart/techmart/services/clients"
 	"github.com/techmart/techmart/services/users"
 )
@@ -24,9 +19,8 @@ import (
 const (
 	// interopDir holds what the public has written, as npm packages, and the scripts that use it.
 	interopDir = "interop"
-	// installTimeout bounds the download of the packages, scriptTimeout the run of one script.
-	installTimeout = 3 * time.Minute
-	scriptTimeout  = time.Minute
+	// scriptTimeout bounds the run of one script.
+	scriptTimeout = time.Minute
 )
 
 // interopShop is what a script gets to know of the shop.
@@ -61,7 +55,7 @@ type interopProduct struct {
 // production. The audit of the protocol also runs as in development, where introspection is on.
 func TestInterop(t *testing.T) {
 	t.Parallel()
-	installClients(t)
+	node.Install(t, interopDir)
 	production, development := modes(t)
 	var stock []stocked
 	for _, title := range []string{"Fjord Camera", "Fjord Lens", "Fjord Tripod"} {
@@ -104,7 +98,7 @@ func modes(t *testing.T) (production, development *shop) {
 // published registers the two front ends and publishes their documents, as their build tools write them.
 func (s *shop) published() (keys interopKeys) {
 	s.t.Helper()
-	out, err := node(s.t, scriptTimeout, []string{"NODE_ENV=production"}, "node", "manifest.mjs")
+	out, err := node.Run(s.t, interopDir, scriptTimeout, []string{"NODE_ENV=production"}, "node", "manifest.mjs")
 	if err != nil {
 		s.t.Fatalf("manifest.mjs: %v\n%s", err, out)
 	}
@@ -125,52 +119,6 @@ func (s *shop) published() (keys interopKeys) {
 	return interopKeys{publish("apollo-shop", manifests.Apollo), publish("relay-shop", manifests.Relay)}
 }
 
-// installClients puts the packages of the lock file in their place, once for each version of it.
-func installClients(t *testing.T) {
-	t.Helper()
-	lock, err := os.Open(filepath.Join(interopDir, "package-lock.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close() // and with it ends the lock
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	var want bytes.Buffer
-	if _, err := want.ReadFrom(lock); err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256(want.Bytes())
-	stamp, mark := filepath.Join(interopDir, "node_modules", ".techmart"), hex.EncodeToString(sum[:])
-	if have, err := os.ReadFile(stamp); err == nil && string(have) == mark {
-		return
-	}
-	if out, err := node(t, installTimeout, nil, "npm", "ci", "--prefer-offline", "--loglevel=error"); err != nil {
-		t.Fatalf("the public GraphQL clients cannot be installed from the npm registry; check that npm is there and reaches it: %v\n%s", err, out)
-	}
-	if err := os.WriteFile(stamp, []byte(mark), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// node runs a program among the scripts, and all that it starts, for so long at most.
-func node(t *testing.T, timeout time.Duration, environ []string, name string, args ...string) (string, error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir = interopDir
-	cmd.Env = append(os.Environ(), environ...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 5 * time.Second
-	out, err := cmd.CombinedOutput()
-	if ctx.Err() != nil {
-		err = fmt.Errorf("%s was stopped after %v: %w", name, timeout, err)
-	}
-	return string(out), err
-}
-
 // summary is a line at the end of what node's test runner says.
 var summary = regexp.MustCompile(`(?m)^# (tests|pass|fail|cancelled|skipped|todo) (\d+)$`)
 
@@ -189,7 +137,7 @@ func (s *shop) script(name string, introspection bool, product stocked, keys int
 		s.t.Fatal(err)
 	}
 	limit := strconv.FormatInt((scriptTimeout / 2).Milliseconds(), 10)
-	out, err := node(s.t, scriptTimeout, []string{"SHOP=" + string(text), "NODE_ENV=production"},
+	out, err := node.Run(s.t, interopDir, scriptTimeout, []string{"SHOP=" + string(text), "NODE_ENV=production"},
 		"node", "--test", "--test-reporter=tap", "--test-timeout="+limit, name)
 	count := make(map[string]string)
 	for _, line := range summary.FindAllStringSubmatch(out, -1) {
