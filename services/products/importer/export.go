@@ -135,6 +135,9 @@ func exported(p *products.Product, stocks map[uuid.UUID]products.Stock, category
 		if v.Image != nil {
 			row.Image = v.Image.URL
 		}
+		if stock, ok := stocks[v.ID]; ok {
+			row.BackOrders = &stock.BackOrders
+		}
 		if levels := stocks[v.ID].Levels; len(levels) > 0 {
 			sum := 0
 			row.Stock = make(map[string]int)

@@ -286,11 +286,11 @@ func (i *importing) add(one *item, row shopifycsv.Row, c shopifycsv.Column, reas
 	one.faults = append(one.faults, Fault{Line: i.reader.Line(row, c), Column: i.reader.Name(c), Handle: one.file.Handle, Reason: reason})
 }
 
-// writeStock sets the stock that the file gives and the shop has not.
+// writeStock sets the stock and the policies that the file gives and the shop has not.
 func (i *importing) writeStock(ctx context.Context, written []*item) error {
 	var slugs []string
 	for _, one := range written {
-		if slices.ContainsFunc(one.file.Variants, func(v shopifycsv.Variant) bool { return v.Quantity != nil || v.Stock != nil }) {
+		if slices.ContainsFunc(one.file.Variants, func(v shopifycsv.Variant) bool { return v.Quantity != nil || v.Stock != nil || v.BackOrders != nil }) {
 			slugs = append(slugs, one.slug)
 		}
 	}
@@ -312,6 +312,7 @@ func (i *importing) writeStock(ctx context.Context, written []*item) error {
 		return err
 	}
 	var list []products.OnHand
+	policies := make(map[uuid.UUID]bool)
 	for _, one := range written {
 		p := stored[one.slug]
 		if p == nil {
@@ -319,13 +320,26 @@ func (i *importing) writeStock(ctx context.Context, written []*item) error {
 		}
 		for n, v := range one.file.Variants {
 			k := slices.IndexFunc(p.Variants, func(s products.Variant) bool { return s.SKU == one.merged.Variants[n].SKU })
-			if k >= 0 {
-				list = append(list, i.onHand(p, stocks[p.Variants[k].ID], v)...)
+			if k < 0 {
+				continue
+			}
+			stock := stocks[p.Variants[k].ID]
+			list = append(list, i.onHand(p, stock, v)...)
+			if v.BackOrders != nil && *v.BackOrders != stock.BackOrders {
+				policies[p.Variants[k].ID] = *v.BackOrders
 			}
 		}
 	}
 	i.report.Stock += len(list)
-	return i.service.ImportStock(ctx, list, historyNote)
+	if err := i.service.ImportStock(ctx, list, historyNote); err != nil {
+		return err
+	}
+	for id, allowed := range policies {
+		if _, err := i.service.SetBackOrders(ctx, id, allowed); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // onHand gives the levels of a variant that differ from what the file says. Pieces without a location

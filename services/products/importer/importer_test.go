@@ -174,6 +174,34 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// What is sold when there is none is so again in another shop, and ends where a file says so.
+func TestPolicyIsCarried(t *testing.T) {
+	t.Parallel()
+	s, ctx := setup(t)
+	const header = "Handle,Title,Body (HTML),Vendor,Variant SKU,Variant Price,Variant Inventory Qty,Variant Inventory Policy\n"
+	load(t, ctx, s, header+"a,A,,V,A-1,1,0,Continue\nb,B,,V,B-1,1,0,deny\nc,C,,V,C-1,1,2,\n")
+	other, ctx := setup(t)
+	load(t, ctx, other, export(t, ctx, s))
+	for _, shop := range []*products.Service{s, other} {
+		all := everything(t, ctx, shop)
+		if !all["a"].Available || all["b"].Available || !all["c"].Available {
+			t.Errorf("available: a %v, b %v, c %v", all["a"].Available, all["b"].Available, all["c"].Available)
+		}
+	}
+	load(t, ctx, other, header+"a,A,,V,A-1,1,0,\n")
+	if !everything(t, ctx, other)["a"].Available {
+		t.Error("a file that says nothing changed the policy")
+	}
+	load(t, ctx, other, header+"a,A,,V,A-1,1,0,deny\n")
+	if everything(t, ctx, other)["a"].Available {
+		t.Error("back orders did not end")
+	}
+	r := load(t, ctx, other, header+"a,A,,V,A-1,1,0,maybe\n")
+	if r.FaultSum != 1 || r.Faults[0].String() != "line 2, Variant Inventory Policy (a): write deny or continue" {
+		t.Errorf("faults %v", r.Faults)
+	}
+}
+
 func TestImportChangesWhatTheFileSays(t *testing.T) {
 	t.Parallel()
 	s, ctx := setup(t)

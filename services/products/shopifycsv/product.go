@@ -33,6 +33,7 @@ const (
 	SKU            Column = "Variant SKU"
 	Grams          Column = "Variant Grams"
 	Quantity       Column = "Variant Inventory Qty"
+	Policy         Column = "Variant Inventory Policy"
 	Price          Column = "Variant Price"
 	CompareAtPrice Column = "Variant Compare At Price"
 	Barcode        Column = "Variant Barcode"
@@ -49,7 +50,8 @@ const (
 var aliases = map[string]Column{
 	"url handle": Handle, "description": Body, "published on online store": Published,
 	"sku": SKU, "weight value (grams)": Grams, "inventory quantity": Quantity, "price": Price,
-	"compare-at price": CompareAtPrice, "barcode": Barcode, "product image url": ImageSrc,
+	"continue selling when out of stock": Policy,
+	"compare-at price":                   CompareAtPrice, "barcode": Barcode, "product image url": ImageSrc,
 	"variant image url": VariantImage,
 }
 
@@ -57,7 +59,7 @@ var aliases = map[string]Column{
 var columnOrder = []Column{
 	Handle, Title, Body, Vendor, Category, Type, Tags, Published,
 	Option1Name, Option1Value, Option2Name, Option2Value, Option3Name, Option3Value,
-	SKU, Grams, Quantity, Price, CompareAtPrice, Barcode,
+	SKU, Grams, Quantity, Policy, Price, CompareAtPrice, Barcode,
 	ImageSrc, ImagePosition, ImageAlt, ImageWidth, ImageHeight, VariantImage, Status,
 }
 
@@ -73,6 +75,12 @@ var (
 const (
 	defaultOption = "Title"
 	defaultValue  = "Default Title"
+)
+
+// What the policy of a variant is: whether it is sold when there is none.
+const (
+	policyDeny     = "deny"
+	policyContinue = "continue"
 )
 
 // Row says where something stands in a file that was read.
@@ -108,6 +116,7 @@ type Variant struct {
 	SKU            string
 	Grams          *int
 	Quantity       *int
+	BackOrders     *bool          // whether more may be ordered than there is; nil where the file does not say
 	Stock          map[string]int // pieces on hand by location code; see [Metafield.Location]
 	Price          string         // decimal, as it stands in the file
 	CompareAtPrice string

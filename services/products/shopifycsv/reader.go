@@ -354,6 +354,13 @@ func (r *Reader) addVariant(p *Product, rec record) {
 		}
 		v.Quantity = &n
 	}
+	if text := r.cell(rec, Policy); text != "" {
+		more := strings.EqualFold(text, policyContinue)
+		if !more && !strings.EqualFold(text, policyDeny) {
+			r.fault(p, rec, Policy, "write deny or continue")
+		}
+		v.BackOrders = &more
+	}
 	for i := range min(len(r.names), len(rec.cells)) {
 		m, ok := r.metafields[i]
 		if !ok || !m.isStock() || rec.cells[i] == "" {

@@ -122,6 +122,13 @@ func (w *Writer) variant(row []string, p *Product, v *Variant) error {
 	if v.Quantity != nil {
 		w.set(row, Quantity, strconv.Itoa(*v.Quantity))
 	}
+	switch {
+	case v.BackOrders == nil:
+	case *v.BackOrders:
+		w.set(row, Policy, policyContinue)
+	default:
+		w.set(row, Policy, policyDeny)
+	}
 	for code, n := range v.Stock {
 		column, ok := w.stock[strings.ToLower(code)]
 		if !ok {
