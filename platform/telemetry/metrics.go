@@ -29,6 +29,7 @@ func NewRegistry() *prometheus.Registry {
 //	breaker_state{server}                               gauge: 0 closed, 1 open, 2 trying
 //	calls_rejected_total{server,reason}                 counter: calls that were not made: open, full
 //	calls_retried_total{server}                         counter: calls that were repeated
+//	batch_size{group}                                   histogram: calls that shared a batch
 //
 // A nil *Metrics records nothing process-wide; the per-request Calls of the
 // context are counted all the same.
@@ -43,6 +44,7 @@ type Metrics struct {
 	breakers *prometheus.GaugeVec
 	rejected *prometheus.CounterVec
 	retried  *prometheus.CounterVec
+	batches  *prometheus.HistogramVec
 }
 
 // NewMetrics creates the backend metrics and registers them with reg. It
@@ -72,7 +74,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m.retried = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "calls_retried_total", Help: "Calls and transactions that were repeated, as they certainly had no effect.",
 	}, []string{"server"})
-	reg.MustRegister(m.calls, m.duration, m.work, m.breakers, m.rejected, m.retried)
+	m.batches = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "batch_size", Help: "Calls that shared a batch, by what they are about.", Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256},
+	}, []string{"group"})
+	reg.MustRegister(m.calls, m.duration, m.work, m.breakers, m.rejected, m.retried, m.batches)
 	return m
 }
 
@@ -129,5 +134,12 @@ func (m *Metrics) Rejected(server, reason string) {
 func (m *Metrics) Retried(server string) {
 	if m != nil {
 		m.retried.WithLabelValues(server).Inc()
+	}
+}
+
+// Batched records that n calls shared a batch. group must come from a small fixed set, as it becomes a label.
+func (m *Metrics) Batched(group string, n int) {
+	if m != nil {
+		m.batches.WithLabelValues(group).Observe(float64(n))
 	}
 }
