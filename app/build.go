@@ -6,12 +6,10 @@ import (
 
 	"github.com/techmart/techmart/dataloaders"
 	"github.com/techmart/techmart/gateway"
-	"github.com/techmart/techmart/graph/generated"
 	"github.com/techmart/techmart/graph/request"
 	"github.com/techmart/techmart/migrations"
 	"github.com/techmart/techmart/platform/fault"
 	"github.com/techmart/techmart/platform/redis"
-	"github.com/techmart/techmart/resolvers"
 	"github.com/techmart/techmart/seed"
 	"github.com/techmart/techmart/services/carts"
 	cartspostgres "github.com/techmart/techmart/services/carts/postgres"
@@ -24,7 +22,6 @@ import (
 	"github.com/techmart/techmart/services/orders"
 	"github.com/techmart/techmart/services/orders/jobs"
 	orderspostgres "github.com/techmart/techmart/services/orders/postgres"
-	"github.com/techmart/techmart/services/page"
 	"github.com/techmart/techmart/services/payments"
 	paymentspostgres "github.com/techmart/techmart/services/payments/postgres"
 	"github.com/techmart/techmart/services/products"
@@ -62,7 +59,7 @@ func (a *App) build(o Options) error {
 	if err := a.buildUsers(o); err != nil {
 		return err
 	}
-	a.stores.catalogue = productsmongodb.New(a.mongo)
+	a.stores.catalogue = productsmongodb.New(a.mongo, productsmongodb.WithMetrics(a.metrics))
 	s.Products = products.New(products.Deps{
 		Catalog: a.stores.catalogue, Inventory: a.stores.catalogue, Reviews: a.stores.catalogue,
 		Signals: a.hub, Purchases: purchases{s}, Authors: authors{s}, Orders: stockOrders{s}, Currency: currency, Clock: o.Clock, Log: a.log,
@@ -129,11 +126,10 @@ func (a *App) buildNotifications(o Options) error {
 // newGateway puts the edge before the domains.
 func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 	c, s := a.config, a.Services
-	root := &resolvers.Resolver{
-		Users: s.Users, Products: s.Products, Carts: s.Carts, Orders: s.Orders, Payments: s.Payments, Notifications: s.Notifications, Promotions: s.Promotions,
-		Cursors: page.NewCursors([]byte(c.CursorSecret)), Currency: money.Currency(c.Currency),
+	g, err := a.newGraph()
+	if err != nil {
+		return nil, err
 	}
-	schema := generated.NewExecutableSchema(generated.Config{Resolvers: root, Directives: resolvers.Directives()})
 	proxies, err := networks(c.TrustedProxies)
 	if err != nil {
 		return nil, err
@@ -153,7 +149,7 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 		return nil, err
 	}
 	deps := gateway.Deps{
-		Schema: schema, Loaders: a.loaders, Authenticator: s.Users, JWKS: s.Users.JWKS,
+		Schema: g.part, Whole: g.whole.Schema(), Loaders: a.loaders, Authenticator: s.Users, JWKS: s.Users.JWKS,
 		Budgets: budgetBank{redis.NewBank(a.redis)},
 		Clients: apiClients{a.directory}, Documents: apiClients{a.directory}, Persisted: persistedQueries{a.redis}, Checks: a.checks(), Registry: a.registry, Log: a.log, Demo: o.Demo,
 		Media: seed.MediaHandler(), Webhooks: a.webhooks,
@@ -180,7 +176,8 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.schema, root.Costs = schema, queryCosts{edge} // the edge needs the schema first
+	a.schema = g.whole
+	g.costs.edge = edge // which needs the schema first
 	return edge, nil
 }
 

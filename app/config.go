@@ -22,6 +22,7 @@ type Config struct {
 	PublicURL      string        `env:"PUBLIC_URL" envDefault:"http://localhost:8080" doc:"address of the shop's web pages, for links in e-mails"`
 	AllowedOrigins []string      `env:"ALLOWED_ORIGINS" doc:"origins of web pages that may call the graph, separated by commas: https://shop.example"`
 	TrustedProxies []string      `env:"TRUSTED_PROXIES" doc:"networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas: 10.0.0.0/8"`
+	Subgraph       []string      `env:"SUBGRAPH" doc:"parts of the graph that this process serves, separated by commas: users, products, orders, payments, notifications; all when empty"`
 	MetricsFrom    []string      `env:"METRICS_FROM" envDefault:"127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7" doc:"networks that may read /metrics, separated by commas; for others there is nothing"`
 	TLSCert        string        `env:"TLS_CERT" doc:"file with the TLS certificate and its chain, as PEM; empty where a proxy speaks TLS. A renewed file is read without a restart"`
 	TLSKey         string        `env:"TLS_KEY" doc:"file with the key of the TLS certificate, as PEM"`

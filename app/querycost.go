@@ -11,10 +11,10 @@ import (
 // queryCosts lets the graph ask its edge what operations would cost.
 type queryCosts struct{ edge *gateway.Gateway }
 
-var _ resolvers.QueryCosts = queryCosts{}
+var _ resolvers.QueryCosts = (*queryCosts)(nil)
 
 // QueryCost asks the edge.
-func (c queryCosts) QueryCost(ctx context.Context, document, operationName string, variables map[string]any) (*model.QueryCost, error) {
+func (c *queryCosts) QueryCost(ctx context.Context, document, operationName string, variables map[string]any) (*model.QueryCost, error) {
 	got, err := c.edge.QueryCost(ctx, document, operationName, variables)
 	if err != nil {
 		return nil, err

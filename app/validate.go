@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/techmart/techmart/graph/federation"
 	"github.com/techmart/techmart/migrations"
 	"github.com/techmart/techmart/services/clients"
 	"github.com/techmart/techmart/services/money"
@@ -31,6 +32,8 @@ func (c Config) Validate() error {
 		f.check(err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") && u.Path == "" && !strings.Contains(o, "*"),
 			"ALLOWED_ORIGINS are origins such as https://shop.example, without a path or *")
 	}
+	_, err = federation.Parse(c.Subgraph)
+	f.check(err == nil, "SUBGRAPH names parts of the graph, such as users,orders: "+reason(err))
 	_, err = networks(c.TrustedProxies)
 	f.check(err == nil, "TRUSTED_PROXIES are networks such as 10.0.0.0/8")
 	_, err = networks(c.MetricsFrom)

@@ -16,6 +16,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/techmart/techmart/gateway/cost"
 	"github.com/techmart/techmart/gateway/throttle"
@@ -81,6 +82,7 @@ type Account struct{ Role, Email, Password string }
 // Deps is what the edge stands on.
 type Deps struct {
 	Schema        graphql.ExecutableSchema
+	Whole         *ast.Schema                           // of the graph of which Schema is a part; nil where it is all of it
 	Loaders       func(context.Context) context.Context // puts the loaders of one response into its context
 	Authenticator Authenticator
 	JWKS          func() []byte    // the JSON Web Key Set of the access tokens
@@ -105,6 +107,8 @@ type Gateway struct {
 	metrics *metrics
 	exec    graphql.GraphExecutor
 	cost    *cost.Analyzer
+	whole   *ast.Schema    // for which queryCost answers
+	costs   *cost.Analyzer // of the whole
 	budgets *throttle.Budgets
 	proxies proxies
 	handler http.Handler
@@ -126,6 +130,10 @@ func New(c Config, d Deps) (*Gateway, error) {
 		metrics: newMetrics(d.Registry),
 		cost:    cost.New(d.Schema.Schema()),
 		proxies: proxies(c.TrustedProxies),
+	}
+	g.whole, g.costs = d.Schema.Schema(), g.cost
+	if d.Whole != nil && d.Whole != g.whole {
+		g.whole, g.costs = d.Whole, cost.New(d.Whole)
 	}
 	g.config.Budgets = c.Budgets.withDefaults()
 	g.budgets = throttle.New(throttle.Config{Bank: d.Budgets, Log: d.Log, Registry: d.Registry})

@@ -45,16 +45,16 @@ func (g *Gateway) QueryCost(ctx context.Context, document, operationName string,
 	if op == nil {
 		return QueryCost{}, errs.At(errs.BadInput, "The document has no such operation; where it has several, one must be named.", "operationName")
 	}
-	given, err := validator.VariableValues(g.deps.Schema.Schema(), op, variables)
+	given, err := validator.VariableValues(g.whole, op, variables)
 	if err != nil {
 		return QueryCost{}, errs.At(errs.BadInput, g.withoutHints(err.Error()), "variables")
 	}
-	if err := g.cost.Check(doc, op, given); err != nil {
+	if err := g.costs.Check(doc, op, given); err != nil {
 		return QueryCost{}, errs.At(errs.BadInput, err.Error(), "document")
 	}
 	return QueryCost{
-		Total: g.cost.Estimate(doc, op, given), Limit: g.config.Limits.Cost,
-		Breakdown: dearestFields(g.cost.Breakdown(doc, op, given)),
+		Total: g.costs.Estimate(doc, op, given), Limit: g.config.Limits.Cost,
+		Breakdown: dearestFields(g.costs.Breakdown(doc, op, given)),
 	}, nil
 }
 
@@ -70,7 +70,7 @@ func (g *Gateway) validDocument(text string) (*ast.QueryDocument, error) {
 	if err := (shapeLimit{limits: g.config.Limits}).check(doc); err != nil {
 		return nil, g.documentFaults(gqlerror.List{err})
 	}
-	if faults := validator.ValidateWithRules(g.deps.Schema.Schema(), doc, g.validationRules()); len(faults) > 0 {
+	if faults := validator.ValidateWithRules(g.whole, doc, g.validationRules()); len(faults) > 0 {
 		return nil, g.documentFaults(faults)
 	}
 	return doc, nil

@@ -39,8 +39,8 @@ func (u userResolver) Cart(ctx context.Context, user *model.User) (*model.Cart, 
 }
 
 // Variant answers CartLine.variant.
-func (cartLineResolver) Variant(ctx context.Context, line *model.CartLine) (*model.ProductVariant, error) {
-	return findVariant(ctx, line.VariantID)
+func (l cartLineResolver) Variant(ctx context.Context, line *model.CartLine) (*model.ProductVariant, error) {
+	return l.r.findVariant(ctx, line.VariantID)
 }
 
 // CartLinesAdd answers Mutation.cartLinesAdd.

@@ -11,10 +11,12 @@ import (
 	"github.com/techmart/techmart/services/products"
 )
 
-type inventoryDriftResolver struct{}
+type inventoryDriftResolver struct{ r *Resolver }
 
 // InventoryDrift gives the resolver of contradictions in the stock.
-func (r *Resolver) InventoryDrift() generated.InventoryDriftResolver { return inventoryDriftResolver{} }
+func (r *Resolver) InventoryDrift() generated.InventoryDriftResolver {
+	return inventoryDriftResolver{r}
+}
 
 // InventoryAudit answers Query.inventoryAudit.
 func (q queryResolver) InventoryAudit(ctx context.Context) (*model.InventoryAudit, error) {
@@ -50,11 +52,11 @@ func newInventoryDrift(d products.Drift) *model.InventoryDrift {
 }
 
 // Variant answers InventoryDrift.variant.
-func (inventoryDriftResolver) Variant(ctx context.Context, d *model.InventoryDrift) (*model.ProductVariant, error) {
+func (r inventoryDriftResolver) Variant(ctx context.Context, d *model.InventoryDrift) (*model.ProductVariant, error) {
 	if d.VariantID == uuid.Nil {
 		return nil, nil
 	}
-	return findVariant(ctx, d.VariantID)
+	return r.r.findVariant(ctx, d.VariantID)
 }
 
 // Location answers InventoryDrift.location.

@@ -99,7 +99,10 @@ func (orderConnectionResolver) TotalCount(ctx context.Context, c *model.OrderCon
 }
 
 // Customer answers Order.customer.
-func (orderResolver) Customer(ctx context.Context, order *model.Order) (*model.User, error) {
+func (o orderResolver) Customer(ctx context.Context, order *model.Order) (*model.User, error) {
+	if o.r.elsewhere("User") {
+		return newUserReference(order.CustomerID), nil
+	}
 	u, found, err := dataloaders.Find(ctx, dataloaders.For(ctx).Users.ByID, order.CustomerID)
 	if err != nil || !found {
 		return nil, err
@@ -155,7 +158,10 @@ func (o orderResolver) Timeline(ctx context.Context, order *model.Order, first *
 }
 
 // Product answers OrderLine.product.
-func (orderLineResolver) Product(ctx context.Context, line *model.OrderLine) (*model.Product, error) {
+func (l orderLineResolver) Product(ctx context.Context, line *model.OrderLine) (*model.Product, error) {
+	if l.r.elsewhere("Product") {
+		return newProductReference(line.ProductID), nil
+	}
 	p, found, err := dataloaders.Find(ctx, dataloaders.For(ctx).Products.ByID, line.ProductID)
 	if err != nil || !found {
 		return nil, err
@@ -164,12 +170,15 @@ func (orderLineResolver) Product(ctx context.Context, line *model.OrderLine) (*m
 }
 
 // Variant answers OrderLine.variant.
-func (orderLineResolver) Variant(ctx context.Context, line *model.OrderLine) (*model.ProductVariant, error) {
-	return findVariant(ctx, line.VariantID)
+func (l orderLineResolver) Variant(ctx context.Context, line *model.OrderLine) (*model.ProductVariant, error) {
+	return l.r.findVariant(ctx, line.VariantID)
 }
 
 // findVariant loads a variant; nil for one that is gone or that the viewer may not see.
-func findVariant(ctx context.Context, id uuid.UUID) (*model.ProductVariant, error) {
+func (r *Resolver) findVariant(ctx context.Context, id uuid.UUID) (*model.ProductVariant, error) {
+	if r.elsewhere("ProductVariant") {
+		return newVariantReference(id), nil
+	}
 	v, found, err := dataloaders.Find(ctx, dataloaders.For(ctx).Products.VariantByID, id)
 	if err != nil || !found {
 		return nil, err

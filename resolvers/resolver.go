@@ -29,6 +29,7 @@ type Resolver struct {
 	Cursors       *page.Cursors
 	Currency      money.Currency // of the shop: filters by price are in it
 	Costs         QueryCosts
+	Subgraph      Subgraph // which part of the graph this process serves
 
 	nodesOnce sync.Once
 	nodes     map[string]nodeFunc

@@ -5,23 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/techmart/techmart/app"
 )
 
 type serveCommand struct {
-	WithWorker bool `help:"Do the work that is queued, too: one process for a small shop."`
+	WithWorker bool     `help:"Do the work that is queued, too: one process for a small shop."`
+	Subgraph   []string `placeholder:"PART,..." help:"Serve these parts of the graph alone, as a subgraph of a federated one: users, products, orders, payments, notifications."`
 }
 
 // Run answers requests until ctx ends.
 func (s *serveCommand) Run(ctx context.Context, p *program) error {
+	if len(s.Subgraph) > 0 {
+		p.environ = append(p.environ, app.Prefix+"SUBGRAPH="+strings.Join(s.Subgraph, ","))
+	}
 	return p.with(ctx, func(a *app.App, c app.Config) error {
 		l, err := app.Listen(ctx, c.HTTPAddr)
 		if err != nil {
 			return err
 		}
-		a.Log().InfoContext(ctx, "serving", "address", l.Addr().String(), "worker", s.WithWorker)
+		a.Log().InfoContext(ctx, "serving", "address", l.Addr().String(), "worker", s.WithWorker, "subgraph", c.Subgraph)
 		return a.Run(ctx, app.Parts{API: l, Worker: s.WithWorker})
 	})
 }

@@ -2265,7 +2265,7 @@ func UnmarshalCartShippingMethodSelectInput(ctx context.Context, raw any) (model
 
 // region    **************************** object.gotpl ****************************
 
-var cartImplementors = []string{"Cart", "Node"}
+var cartImplementors = []string{"Cart", "Node", "_Entity"}
 
 func (ec *executionContext) _Cart(ctx context.Context, sel ast.SelectionSet, obj *model.Cart) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, cartImplementors)

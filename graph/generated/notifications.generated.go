@@ -827,7 +827,7 @@ func UnmarshalNotificationsMarkReadInput(ctx context.Context, raw any) (model.No
 
 // region    **************************** object.gotpl ****************************
 
-var notificationImplementors = []string{"Notification", "Node"}
+var notificationImplementors = []string{"Notification", "_Entity", "Node"}
 
 func (ec *executionContext) _Notification(ctx context.Context, sel ast.SelectionSet, obj *model.Notification) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, notificationImplementors)
@@ -933,7 +933,7 @@ func (ec *executionContext) _NotificationConnection(ctx context.Context, sel ast
 	return out
 }
 
-var notificationDeliveryImplementors = []string{"NotificationDelivery", "Node"}
+var notificationDeliveryImplementors = []string{"NotificationDelivery", "_Entity", "Node"}
 
 func (ec *executionContext) _NotificationDelivery(ctx context.Context, sel ast.SelectionSet, obj *model.NotificationDelivery) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, notificationDeliveryImplementors)

@@ -2818,7 +2818,7 @@ func UnmarshalOrderWhere(ctx context.Context, raw any) (model.OrderWhere, error)
 
 // region    **************************** object.gotpl ****************************
 
-var fulfillmentImplementors = []string{"Fulfillment", "Node"}
+var fulfillmentImplementors = []string{"Fulfillment", "_Entity", "Node"}
 
 func (ec *executionContext) _Fulfillment(ctx context.Context, sel ast.SelectionSet, obj *model.Fulfillment) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, fulfillmentImplementors)
@@ -2924,7 +2924,7 @@ func (ec *executionContext) _FulfillmentLine(ctx context.Context, sel ast.Select
 	return out
 }
 
-var orderImplementors = []string{"Order", "Node"}
+var orderImplementors = []string{"Order", "_Entity", "Node"}
 
 func (ec *executionContext) _Order(ctx context.Context, sel ast.SelectionSet, obj *model.Order) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, orderImplementors)

@@ -1765,7 +1765,7 @@ func (ec *executionContext) _LedgerBalance(ctx context.Context, sel ast.Selectio
 	return out
 }
 
-var paymentImplementors = []string{"Payment", "Node"}
+var paymentImplementors = []string{"Payment", "_Entity", "Node"}
 
 func (ec *executionContext) _Payment(ctx context.Context, sel ast.SelectionSet, obj *model.Payment) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, paymentImplementors)
@@ -2139,7 +2139,7 @@ func (ec *executionContext) _PaymentRefundPayload(ctx context.Context, sel ast.S
 	return out
 }
 
-var paymentTransactionImplementors = []string{"PaymentTransaction", "Node"}
+var paymentTransactionImplementors = []string{"PaymentTransaction", "_Entity", "Node"}
 
 func (ec *executionContext) _PaymentTransaction(ctx context.Context, sel ast.SelectionSet, obj *model.PaymentTransaction) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, paymentTransactionImplementors)

@@ -5543,7 +5543,7 @@ func UnmarshalSelectedOptionInput(ctx context.Context, raw any) (model.SelectedO
 
 // region    **************************** object.gotpl ****************************
 
-var categoryImplementors = []string{"Category", "Node"}
+var categoryImplementors = []string{"Category", "_Entity", "Node"}
 
 func (ec *executionContext) _Category(ctx context.Context, sel ast.SelectionSet, obj *model.Category) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, categoryImplementors)
@@ -5830,7 +5830,7 @@ func (ec *executionContext) _InventoryAdjustPayload(ctx context.Context, sel ast
 	return out
 }
 
-var inventoryAdjustmentImplementors = []string{"InventoryAdjustment", "Node"}
+var inventoryAdjustmentImplementors = []string{"InventoryAdjustment", "_Entity", "Node"}
 
 func (ec *executionContext) _InventoryAdjustment(ctx context.Context, sel ast.SelectionSet, obj *model.InventoryAdjustment) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, inventoryAdjustmentImplementors)
@@ -6195,7 +6195,7 @@ func (ec *executionContext) _InventoryPolicySetPayload(ctx context.Context, sel 
 	return out
 }
 
-var locationImplementors = []string{"Location", "Node"}
+var locationImplementors = []string{"Location", "_Entity", "Node"}
 
 func (ec *executionContext) _Location(ctx context.Context, sel ast.SelectionSet, obj *model.Location) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, locationImplementors)
@@ -6324,7 +6324,7 @@ func (ec *executionContext) _PriceRange(ctx context.Context, sel ast.SelectionSe
 	return out
 }
 
-var productImplementors = []string{"Product", "Node"}
+var productImplementors = []string{"Product", "_Entity", "Node"}
 
 func (ec *executionContext) _Product(ctx context.Context, sel ast.SelectionSet, obj *model.Product) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, productImplementors)
@@ -6759,7 +6759,7 @@ func (ec *executionContext) _ProductUpdatePayload(ctx context.Context, sel ast.S
 	return out
 }
 
-var productVariantImplementors = []string{"ProductVariant", "Node"}
+var productVariantImplementors = []string{"ProductVariant", "_Entity", "Node"}
 
 func (ec *executionContext) _ProductVariant(ctx context.Context, sel ast.SelectionSet, obj *model.ProductVariant) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, productVariantImplementors)
@@ -6906,7 +6906,7 @@ func (ec *executionContext) _Rating(ctx context.Context, sel ast.SelectionSet, o
 	return out
 }
 
-var reviewImplementors = []string{"Review", "Node"}
+var reviewImplementors = []string{"Review", "_Entity", "Node"}
 
 func (ec *executionContext) _Review(ctx context.Context, sel ast.SelectionSet, obj *model.Review) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, reviewImplementors)

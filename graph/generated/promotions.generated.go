@@ -1073,7 +1073,7 @@ func UnmarshalPromotionUpdateInput(ctx context.Context, raw any) (model.Promotio
 
 // region    **************************** object.gotpl ****************************
 
-var promotionImplementors = []string{"Promotion", "Node"}
+var promotionImplementors = []string{"Promotion", "_Entity", "Node"}
 
 func (ec *executionContext) _Promotion(ctx context.Context, sel ast.SelectionSet, obj *model.Promotion) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, promotionImplementors)

@@ -791,6 +791,8 @@ type ComplexityRoot struct {
 		SearchSuggestions      func(childComplexity int, prefix string, first *int) int
 		User                   func(childComplexity int, id string) int
 		Users                  func(childComplexity int, first *int, after *string, last *int, before *string, where *model.UserWhere, sortBy *model.UserSort) int
+		__resolve__service     func(childComplexity int) int
+		__resolve_entities     func(childComplexity int, representations []map[string]any) int
 	}
 
 	QueryCost struct {
@@ -1034,6 +1036,10 @@ type ComplexityRoot struct {
 	UserVerifyEmailPayload struct {
 		User       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	_Service struct {
+		Sdl func(childComplexity int) int
 	}
 }
 
@@ -4380,6 +4386,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Users(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["where"].(*model.UserWhere), args["sortBy"].(*model.UserSort)), true
+	case "Query._service":
+		if e.ComplexityRoot.Query.__resolve__service == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.__resolve__service(childComplexity), true
+	case "Query._entities":
+		if e.ComplexityRoot.Query.__resolve_entities == nil {
+			break
+		}
+
+		args, err := ec.field_Query__entities_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.__resolve_entities(childComplexity, args["representations"].([]map[string]any)), true
 
 	case "QueryCost.breakdown":
 		if e.ComplexityRoot.QueryCost.Breakdown == nil {
@@ -5196,6 +5219,13 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UserVerifyEmailPayload.UserErrors(childComplexity), true
 
+	case "_Service.sdl":
+		if e.ComplexityRoot._Service.Sdl == nil {
+			break
+		}
+
+		return e.ComplexityRoot._Service.Sdl(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -5396,7 +5426,7 @@ extend type User {
 }
 
 "Things about to be bought, with prices and stock as they are now."
-type Cart implements Node @goExtraField(name: "CartID", type: "github.com/google/uuid.UUID") @goExtraField(name: "Methods", type: "github.com/techmart/techmart/graph/model.MethodsFunc") {
+type Cart implements Node @key(fields: "id") @goExtraField(name: "CartID", type: "github.com/google/uuid.UUID") @goExtraField(name: "Methods", type: "github.com/techmart/techmart/graph/model.MethodsFunc") {
   "Globally unique: ` + "`" + `cart_...` + "`" + `. It gives no access: that is the token's part, or the account's."
   id: ID!
   "Opens an anonymous cart: keep it as you would keep a password. Null for an account's cart."
@@ -5679,7 +5709,7 @@ type CartMergePayload {
 }
 
 "Less is available than was asked for."
-type InsufficientStockError implements UserError {
+type InsufficientStockError implements UserError @shareable {
   "Always INSUFFICIENT_STOCK."
   code: UserErrorCode!
   "What went wrong, in English, safe to show."
@@ -5738,7 +5768,7 @@ interface Node {
 }
 
 "An amount of money."
-type Money @cacheControl(inheritMaxAge: true) {
+type Money @shareable @cacheControl(inheritMaxAge: true) {
   "The amount in major units with all digits of the currency: ` + "`" + `\"12.90\"` + "`" + `."
   amount: Decimal!
   "The currency, such as ` + "`" + `EUR` + "`" + `."
@@ -5754,7 +5784,7 @@ input MoneyInput {
 }
 
 "Where a page of a list stands."
-type PageInfo @cacheControl(inheritMaxAge: true) {
+type PageInfo @shareable @cacheControl(inheritMaxAge: true) {
   "Whether items follow the last edge."
   hasNextPage: Boolean!
   "Whether items precede the first edge."
@@ -5852,7 +5882,7 @@ interface UserError {
 }
 
 "A failure with nothing more to say than its code, message and field."
-type InputError implements UserError {
+type InputError implements UserError @shareable {
   "What went wrong, for the program."
   code: UserErrorCode!
   "What went wrong, in English, safe to show."
@@ -5862,7 +5892,7 @@ type InputError implements UserError {
 }
 
 "The thing was changed by someone else since it was read."
-type ConflictError implements UserError {
+type ConflictError implements UserError @shareable {
   "Always CONFLICT."
   code: UserErrorCode!
   "What went wrong, in English, safe to show."
@@ -5874,7 +5904,7 @@ type ConflictError implements UserError {
 }
 
 "There were too many attempts. It says nothing about whether an account exists."
-type ThrottledError implements UserError {
+type ThrottledError implements UserError @shareable {
   "Always THROTTLED."
   code: UserErrorCode!
   "What went wrong, in English, safe to show."
@@ -5886,7 +5916,7 @@ type ThrottledError implements UserError {
 }
 
 "A request with the same idempotency key, or for the same payment, is being worked on."
-type InFlightError implements UserError {
+type InFlightError implements UserError @shareable {
   "Always IN_FLIGHT."
   code: UserErrorCode!
   "What went wrong, in English, safe to show."
@@ -5952,6 +5982,40 @@ type Mutation
 "The whole graph's entry for events, over WebSocket (graphql-transport-ws) or SSE."
 type Subscription
 `, BuiltIn: false},
+	{Name: "../schema/federation.graphqls", Input: `extend schema @link(
+  url: "https://specs.apollo.dev/federation/v2.9"
+  import: ["@key", "@shareable", "@tag", "@inaccessible", "@authenticated", "@requiresScopes", "@cost", "@listSize"]
+)
+
+"What specification the directives of this schema are of, for Federation 2: routers read the same ones as this process."
+directive @link(url: String!, as: String, for: String, import: [String!]) repeatable on SCHEMA
+"By which fields a router finds an entity in another part of the graph."
+directive @key(fields: String!, resolvable: Boolean = true) repeatable on OBJECT | INTERFACE
+"More than one part of the graph answers this, and all alike."
+directive @shareable repeatable on OBJECT | FIELD_DEFINITION
+
+extend type Query {
+  "Entities by their keys, for routers: ` + "`" + `[{__typename: \"Product\", id: \"prod_01h455vb4pex5vsknk084sn02q\"}]` + "`" + `. In the order of the representations, under the same access rules as everywhere; null where nothing is there or the viewer may not know of it. At most 1,000."
+  _entities(
+    "Objects with the __typename and the id of each."
+    representations: [_Any!]!
+  ): [_Entity]! @listSize(slicingArguments: ["representations"], assumedSize: 100, requireOneSlicingArgument: false)
+  "What this process gives to a federated graph. It is for routers: outside of development the viewer, or the API client, needs the scope schema:read."
+  _service: _Service!
+}
+
+"The part of a federated graph that a process serves."
+type _Service {
+  "Its schema with the directives of Federation 2."
+  sdl: String!
+}
+
+"An entity's __typename and key: ` + "`" + `{\"__typename\": \"Product\", \"id\": \"prod_01h455vb4pex5vsknk084sn02q\"}` + "`" + `."
+scalar _Any
+
+"Everything that a router can ask for by its key."
+union _Entity = Address | Cart | Category | Fulfillment | InventoryAdjustment | Location | Notification | NotificationDelivery | Order | Payment | PaymentTransaction | Product | ProductVariant | Promotion | Review | Session | User
+`, BuiltIn: false},
 	{Name: "../schema/gqlgen.graphqls", Input: `# Directives that only the code generator reads; the published schema leaves them out.
 directive @goModel(model: String, models: [String!], forceGenerate: Boolean) on OBJECT | INPUT_OBJECT | SCALAR | ENUM | INTERFACE | UNION
 directive @goField(forceResolver: Boolean, name: String, omittable: Boolean, type: String, autoBindGetterHaser: Boolean, batch: Boolean) on INPUT_FIELD_DEFINITION | FIELD_DEFINITION
@@ -5994,7 +6058,7 @@ extend type Subscription {
 }
 
 "Something the shop tells a customer."
-type Notification implements Node {
+type Notification implements Node @key(fields: "id") {
   "Globally unique: ` + "`" + `ntf_...` + "`" + `."
   id: ID!
   "What it is about."
@@ -6084,7 +6148,7 @@ enum DeliveryStatus {
 }
 
 "One message to one customer over one channel."
-type NotificationDelivery implements Node {
+type NotificationDelivery implements Node @key(fields: "id") {
   "Globally unique: ` + "`" + `dlv_...` + "`" + `."
   id: ID!
   "What it is about."
@@ -6202,7 +6266,7 @@ extend type User {
 }
 
 "Things that were bought together."
-type Order implements Node @goExtraField(name: "OrderID", type: "github.com/google/uuid.UUID") @goExtraField(name: "CustomerID", type: "github.com/google/uuid.UUID") {
+type Order implements Node @key(fields: "id") @goExtraField(name: "OrderID", type: "github.com/google/uuid.UUID") @goExtraField(name: "CustomerID", type: "github.com/google/uuid.UUID") {
   "Globally unique: ` + "`" + `ord_...` + "`" + `."
   id: ID!
   "For people: ` + "`" + `T-100042` + "`" + `."
@@ -6323,7 +6387,7 @@ type OrderAddress {
 }
 
 "A parcel."
-type Fulfillment implements Node {
+type Fulfillment implements Node @key(fields: "id") {
   "Globally unique: ` + "`" + `ful_...` + "`" + `."
   id: ID!
   "Where it stands."
@@ -6648,7 +6712,7 @@ extend type Order {
 }
 
 "The payment of an order."
-type Payment implements Node @goExtraField(name: "PaymentID", type: "github.com/google/uuid.UUID") @goExtraField(name: "OrderID", type: "github.com/google/uuid.UUID") {
+type Payment implements Node @key(fields: "id") @goExtraField(name: "PaymentID", type: "github.com/google/uuid.UUID") @goExtraField(name: "OrderID", type: "github.com/google/uuid.UUID") {
   "Globally unique: ` + "`" + `pay_...` + "`" + `."
   id: ID!
   "The order it pays for."
@@ -6701,7 +6765,7 @@ enum PaymentStatus {
 }
 
 "One thing that was asked of the provider."
-type PaymentTransaction implements Node {
+type PaymentTransaction implements Node @key(fields: "id") {
   "Globally unique: ` + "`" + `ptx_...` + "`" + `."
   id: ID!
   "What was asked."
@@ -6951,7 +7015,7 @@ extend type Subscription {
 }
 
 "Something that the shop sells, in one or more variants."
-type Product implements Node @goExtraField(name: "ProductID", type: "github.com/google/uuid.UUID") @goExtraField(name: "CategoryID", type: "github.com/google/uuid.UUID") @cacheControl(maxAge: 60) {
+type Product implements Node @key(fields: "id") @goExtraField(name: "ProductID", type: "github.com/google/uuid.UUID") @goExtraField(name: "CategoryID", type: "github.com/google/uuid.UUID") @cacheControl(maxAge: 60) {
   "Globally unique: ` + "`" + `prod_...` + "`" + `."
   id: ID!
   "Part of the product's address; unique: ` + "`" + `nordlicht-x14-laptop` + "`" + `."
@@ -7071,7 +7135,7 @@ type Rating @cacheControl(inheritMaxAge: true) {
 }
 
 "One thing that can be put into a cart."
-type ProductVariant implements Node @goExtraField(name: "VariantID", type: "github.com/google/uuid.UUID") @goExtraField(name: "ProductID", type: "github.com/google/uuid.UUID") @cacheControl(maxAge: 60) {
+type ProductVariant implements Node @key(fields: "id") @goExtraField(name: "VariantID", type: "github.com/google/uuid.UUID") @goExtraField(name: "ProductID", type: "github.com/google/uuid.UUID") @cacheControl(maxAge: 60) {
   "Globally unique: ` + "`" + `var_...` + "`" + `."
   id: ID!
   "The shop's article number; unique."
@@ -7118,7 +7182,7 @@ type SelectedOption @cacheControl(inheritMaxAge: true) {
 }
 
 "A place where stock is kept."
-type Location implements Node {
+type Location implements Node @key(fields: "id") {
   "Globally unique: ` + "`" + `loc_...` + "`" + `."
   id: ID!
   "Its short name: ` + "`" + `BER1` + "`" + `."
@@ -7220,7 +7284,7 @@ enum InventoryReason {
 }
 
 "One change of stock on hand."
-type InventoryAdjustment implements Node @goExtraField(name: "LocationID", type: "github.com/google/uuid.UUID") {
+type InventoryAdjustment implements Node @key(fields: "id") @goExtraField(name: "LocationID", type: "github.com/google/uuid.UUID") {
   "Globally unique: ` + "`" + `adj_...` + "`" + `."
   id: ID!
   "Where."
@@ -7256,7 +7320,7 @@ type InventoryAdjustmentEdge {
 }
 
 "A part of the assortment; a tree at most 5 levels deep."
-type Category implements Node @goExtraField(name: "CategoryID", type: "github.com/google/uuid.UUID") @goExtraField(name: "ParentID", type: "github.com/google/uuid.UUID") @cacheControl(maxAge: 300) {
+type Category implements Node @key(fields: "id") @goExtraField(name: "CategoryID", type: "github.com/google/uuid.UUID") @goExtraField(name: "ParentID", type: "github.com/google/uuid.UUID") @cacheControl(maxAge: 300) {
   "Globally unique: ` + "`" + `cat_...` + "`" + `."
   id: ID!
   "Part of its address; unique."
@@ -7393,7 +7457,7 @@ type FacetValue @cacheControl(inheritMaxAge: true) {
 }
 
 "What a buyer thinks."
-type Review implements Node @goExtraField(name: "ProductID", type: "github.com/google/uuid.UUID") @cacheControl(maxAge: 300) {
+type Review implements Node @key(fields: "id") @goExtraField(name: "ProductID", type: "github.com/google/uuid.UUID") @cacheControl(maxAge: 300) {
   "Globally unique: ` + "`" + `rev_...` + "`" + `."
   id: ID!
   "The product."
@@ -7755,7 +7819,7 @@ extend type Mutation {
 }
 
 "What makes orders cheaper: for a code, or for everybody. Of promotions that cannot be combined the best one applies."
-type Promotion implements Node {
+type Promotion implements Node @key(fields: "id") {
   "Globally unique: ` + "`" + `promo_...` + "`" + `."
   id: ID!
   "The code that customers enter, in capitals; null for one that needs none."
@@ -7955,7 +8019,7 @@ extend type Mutation {
 }
 
 "A person's account. Only the person and staff with users:read ever get one, by whatever path, so that its own fields need no further rule: who has just signed in reads them too."
-type User implements Node @goExtraField(name: "UserID", type: "github.com/google/uuid.UUID") {
+type User implements Node @key(fields: "id") @goExtraField(name: "UserID", type: "github.com/google/uuid.UUID") {
   "Globally unique: ` + "`" + `user_...` + "`" + `."
   id: ID!
   "The address to sign in with."
@@ -8001,7 +8065,7 @@ type SecondFactor {
 }
 
 "An address in an address book."
-type Address implements Node {
+type Address implements Node @key(fields: "id") {
   "Globally unique: ` + "`" + `addr_...` + "`" + `."
   id: ID!
   "The person or firm on the parcel."
@@ -8045,7 +8109,7 @@ input AddressInput {
 }
 
 "A device that is signed in."
-type Session implements Node {
+type Session implements Node @key(fields: "id") {
   "Globally unique: ` + "`" + `sess_...` + "`" + `."
   id: ID!
   "What the client said it is (User-Agent), shortened."
@@ -10183,6 +10247,14 @@ func (ec *executionContext) childFields_UserVerifyEmailPayload(ctx context.Conte
 		return ec.fieldContext_UserVerifyEmailPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserVerifyEmailPayload", field.Name)
+}
+
+func (ec *executionContext) childFields__Service(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sdl":
+		return ec.fieldContext__Service_sdl(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type _Service", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -3921,7 +3921,7 @@ func UnmarshalUserWhere(ctx context.Context, raw any) (model.UserWhere, error) {
 
 // region    **************************** object.gotpl ****************************
 
-var addressImplementors = []string{"Address", "Node"}
+var addressImplementors = []string{"Address", "_Entity", "Node"}
 
 func (ec *executionContext) _Address(ctx context.Context, sel ast.SelectionSet, obj *model.Address) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, addressImplementors)
@@ -4318,7 +4318,7 @@ func (ec *executionContext) _SecondFactorRenewRecoveryCodesPayload(ctx context.C
 	return out
 }
 
-var sessionImplementors = []string{"Session", "Node"}
+var sessionImplementors = []string{"Session", "_Entity", "Node"}
 
 func (ec *executionContext) _Session(ctx context.Context, sel ast.SelectionSet, obj *model.Session) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, sessionImplementors)
@@ -4672,7 +4672,7 @@ func (ec *executionContext) _SessionTokens(ctx context.Context, sel ast.Selectio
 	return out
 }
 
-var userImplementors = []string{"User", "Node"}
+var userImplementors = []string{"User", "_Entity", "Node"}
 
 func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj *model.User) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userImplementors)

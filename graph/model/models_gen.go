@@ -46,6 +46,8 @@ type Address struct {
 	IsDefault bool `json:"isDefault"`
 }
 
+func (Address) IsEntity() {}
+
 func (Address) IsNode() {}
 
 // Adds an address.
@@ -167,6 +169,8 @@ type Cart struct {
 }
 
 func (Cart) IsNode() {}
+
+func (Cart) IsEntity() {}
 
 // A discount code in a cart.
 type CartDiscountCode struct {
@@ -361,6 +365,8 @@ type Category struct {
 	ParentID   uuid.UUID `json:"-"`
 }
 
+func (Category) IsEntity() {}
+
 func (Category) IsNode() {}
 
 // Adds a category.
@@ -499,6 +505,8 @@ type Fulfillment struct {
 	DeliveredAt *time.Time `json:"deliveredAt"`
 }
 
+func (Fulfillment) IsEntity() {}
+
 func (Fulfillment) IsNode() {}
 
 // A part of an order's line in a parcel.
@@ -608,6 +616,8 @@ type InventoryAdjustment struct {
 	LocationID uuid.UUID `json:"-"`
 }
 
+func (InventoryAdjustment) IsEntity() {}
+
 func (InventoryAdjustment) IsNode() {}
 
 // A page of stock changes.
@@ -715,6 +725,8 @@ type Location struct {
 	Name string `json:"name"`
 }
 
+func (Location) IsEntity() {}
+
 func (Location) IsNode() {}
 
 // A picture.
@@ -771,6 +783,8 @@ type Notification struct {
 	CreatedAt time.Time `json:"createdAt"`
 }
 
+func (Notification) IsEntity() {}
+
 func (Notification) IsNode() {}
 
 // A page of an inbox.
@@ -804,6 +818,8 @@ type NotificationDelivery struct {
 	// When the mail server took it.
 	SentAt *time.Time `json:"sentAt"`
 }
+
+func (NotificationDelivery) IsEntity() {}
 
 func (NotificationDelivery) IsNode() {}
 
@@ -900,6 +916,8 @@ type Order struct {
 	CustomerID uuid.UUID `json:"-"`
 	OrderID    uuid.UUID `json:"-"`
 }
+
+func (Order) IsEntity() {}
 
 func (Order) IsNode() {}
 
@@ -1174,6 +1192,8 @@ type Payment struct {
 	PaymentID uuid.UUID `json:"-"`
 }
 
+func (Payment) IsEntity() {}
+
 func (Payment) IsNode() {}
 
 // Takes money.
@@ -1287,6 +1307,8 @@ type PaymentTransaction struct {
 	CreatedAt time.Time `json:"createdAt"`
 }
 
+func (PaymentTransaction) IsEntity() {}
+
 func (PaymentTransaction) IsNode() {}
 
 // A page of a payment's transactions.
@@ -1390,6 +1412,8 @@ type Product struct {
 	CategoryID uuid.UUID `json:"-"`
 	ProductID  uuid.UUID `json:"-"`
 }
+
+func (Product) IsEntity() {}
 
 func (Product) IsNode() {}
 
@@ -1592,6 +1616,8 @@ type ProductVariant struct {
 	VariantID        uuid.UUID                      `json:"-"`
 }
 
+func (ProductVariant) IsEntity() {}
+
 func (ProductVariant) IsNode() {}
 
 // A variant as input.
@@ -1673,6 +1699,8 @@ type Promotion struct {
 	// Grows with each change; give it as expectedVersion.
 	Version int `json:"version"`
 }
+
+func (Promotion) IsEntity() {}
 
 func (Promotion) IsNode() {}
 
@@ -1827,6 +1855,8 @@ type Review struct {
 	CreatedAt time.Time `json:"createdAt"`
 	ProductID uuid.UUID `json:"-"`
 }
+
+func (Review) IsEntity() {}
 
 func (Review) IsNode() {}
 
@@ -2013,6 +2043,8 @@ type Session struct {
 	IsCurrent bool `json:"isCurrent"`
 }
 
+func (Session) IsEntity() {}
+
 func (Session) IsNode() {}
 
 // A sign-in whose password was right, and that needs a code of the second factor.
@@ -2196,6 +2228,8 @@ type User struct {
 	UserID uuid.UUID        `json:"-"`
 }
 
+func (User) IsEntity() {}
+
 func (User) IsNode() {}
 
 // Changes the password.
@@ -2359,6 +2393,12 @@ type UserWhere struct {
 	Role *UserRole `json:"role"`
 	// Opened in this range.
 	CreatedAt *DateTimeRangeInput `json:"createdAt"`
+}
+
+// The part of a federated graph that a process serves.
+type Service struct {
+	// Its schema with the directives of Federation 2.
+	Sdl string `json:"sdl"`
 }
 
 // Who may keep an answer.

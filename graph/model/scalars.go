@@ -16,6 +16,9 @@ import (
 // CountFunc counts all items of a list; totalCount calls it only when asked for.
 type CountFunc func(context.Context) (int, error)
 
+// Entity is the GraphQL union _Entity: whatever is found by its id.
+type Entity interface{ IsNode() }
+
 // Money is the GraphQL type Money.
 type Money struct {
 	Amount       string // decimal, major units

@@ -29,13 +29,14 @@ const (
 	NotifyWrite    Scope = "notifications:write" // replay and discard dead letters
 
 	PromotionsWrite Scope = "promotions:write" // see, make and change promotions
+	SchemaRead      Scope = "schema:read"      // what a process gives to a federated graph; of a router's API client
 )
 
 // Scopes are all of them.
 func Scopes() []Scope {
 	return []Scope{
 		CatalogWrite, InventoryRead, InventoryWrite, OrdersRead, OrdersWrite, PaymentsRead, PaymentsWrite,
-		UsersRead, UsersWrite, NotifyRead, NotifyWrite, PromotionsWrite,
+		UsersRead, UsersWrite, NotifyRead, NotifyWrite, PromotionsWrite, SchemaRead,
 	}
 }
 

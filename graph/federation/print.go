@@ -1,0 +1,124 @@
+package federation
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/formatter"
+)
+
+// executed writes the projection as it is executed.
+func (p *projection) executed() string {
+	doc := &ast.SchemaDocument{}
+	doc.Directives = p.directives()
+	for _, name := range slices.Sorted(maps.Keys(p.types)) {
+		doc.Definitions = append(doc.Definitions, without(p.types[name], nil))
+	}
+	return text(doc)
+}
+
+// sdl writes the projection as it is composed: without what the federation specification itself gives
+// to each subgraph, and with @cost as it is there, where a weight is an integer and a list is sliced by
+// integers alone.
+func (p *projection) sdl() string {
+	doc := &ast.SchemaDocument{SchemaExtension: ast.SchemaDefinitionList{{Directives: p.whole.SchemaDirectives}}}
+	for _, d := range p.directives() {
+		if !p.given(d.Name) {
+			doc.Directives = append(doc.Directives, d)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.types)) {
+		if !strings.HasPrefix(name, "_") {
+			doc.Definitions = append(doc.Definitions, without(p.types[name], p.composable))
+		}
+	}
+	return text(doc)
+}
+
+func text(doc *ast.SchemaDocument) string {
+	var b strings.Builder
+	formatter.NewFormatter(&b, formatter.WithIndent("  ")).FormatSchemaDocument(doc)
+	return b.String()
+}
+
+// given tells whether a directive is one of the specification: @link and what it imports.
+func (p *projection) given(directive string) bool {
+	if directive == "link" {
+		return true
+	}
+	for _, link := range p.whole.SchemaDirectives.ForNames("link") {
+		if list := link.Arguments.ForName("import"); list != nil {
+			for _, item := range list.Value.Children {
+				if item.Value.Raw == "@"+directive {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// composable gives a directive on a field or argument as it is composed.
+func (p *projection) composable(d *ast.Directive, f *ast.FieldDefinition) *ast.Directive {
+	out := *d
+	out.Arguments = nil
+	for _, arg := range d.Arguments {
+		a := *arg
+		switch {
+		case d.Name == "cost" && arg.Name == "weight":
+			a.Value = &ast.Value{Kind: ast.IntValue, Raw: arg.Value.Raw}
+		case d.Name == "listSize" && arg.Name == "slicingArguments" && f != nil:
+			v := *arg.Value
+			v.Children = nil
+			for _, child := range arg.Value.Children {
+				if by := f.Arguments.ForName(child.Value.Raw); by != nil && by.Type.NamedType == "Int" {
+					v.Children = append(v.Children, child)
+				}
+			}
+			if len(v.Children) == 0 {
+				continue
+			}
+			a.Value = &v
+		}
+		out.Arguments = append(out.Arguments, &a)
+	}
+	return &out
+}
+
+// without copies a definition without the code generator's directives and without fields for routers
+// where it is to be composed; change, where there is one, gives each other directive its form.
+func without(def *ast.Definition, change func(*ast.Directive, *ast.FieldDefinition) *ast.Directive) *ast.Definition {
+	out := *def
+	directives := func(list ast.DirectiveList, f *ast.FieldDefinition) ast.DirectiveList {
+		var kept ast.DirectiveList
+		for _, d := range list {
+			if strings.HasPrefix(d.Name, "go") {
+				continue
+			}
+			if change != nil {
+				d = change(d, f)
+			}
+			kept = append(kept, d)
+		}
+		return kept
+	}
+	out.Directives = directives(def.Directives, nil)
+	out.Fields = nil
+	for _, f := range def.Fields {
+		if strings.HasPrefix(f.Name, "__") || change != nil && strings.HasPrefix(f.Name, "_") {
+			continue
+		}
+		field := *f
+		field.Directives = directives(f.Directives, f)
+		field.Arguments = nil
+		for _, arg := range f.Arguments {
+			a := *arg
+			a.Directives = directives(arg.Directives, f)
+			field.Arguments = append(field.Arguments, &a)
+		}
+		out.Fields = append(out.Fields, &field)
+	}
+	return &out
+}
