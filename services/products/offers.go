@@ -2,6 +2,8 @@ package products
 
 import (
 	"context"
+	"errors"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -20,35 +22,33 @@ type Offer struct {
 	Sellable     bool // whether the product is in the shop
 }
 
-// Offers gives what is offered of the variants, whoever asks, in two commands. Variants that are
+// Offers gives what is offered of the variants, whoever asks, in two commands at a time. Variants that are
 // gone are left out.
 func (s *Service) Offers(ctx context.Context, variantIDs []uuid.UUID) (map[uuid.UUID]Offer, error) {
 	if len(variantIDs) == 0 {
 		return map[uuid.UUID]Offer{}, nil
 	}
-	found, err := s.catalog.ProductsByVariant(ctx, variantIDs)
-	if err != nil {
-		return nil, err
-	}
-	stock, err := s.inventory.Stock(ctx, variantIDs)
-	if err != nil {
+	var (
+		stock  map[uuid.UUID]Stock
+		failed error
+		all    sync.WaitGroup
+	)
+	all.Go(func() { stock, failed = s.inventory.Stock(ctx, variantIDs) })
+	found, err := s.catalog.OffersByVariant(ctx, variantIDs)
+	all.Wait()
+	if err = errors.Join(err, failed); err != nil {
 		return nil, err
 	}
 	offers := make(map[uuid.UUID]Offer, len(variantIDs))
 	for _, id := range variantIDs {
-		p := found[id]
-		if p == nil {
+		o, ok := found[id]
+		if !ok {
 			continue
 		}
-		v := p.Find(id)
-		available := stock[id].Available()
-		if stock[id].BackOrders {
-			available = maxOnHand
+		if o.Available = stock[id].Available(); stock[id].BackOrders {
+			o.Available = maxOnHand
 		}
-		offers[id] = Offer{
-			VariantID: id, ProductID: p.ID, SKU: v.SKU, ProductTitle: p.Title, VariantTitle: v.Title,
-			Price: v.Price, Available: available, Sellable: p.Status == Active,
-		}
+		offers[id] = o
 	}
 	return offers, nil
 }

@@ -28,6 +28,9 @@ type ProductReader interface {
 	ProductsBySKU(ctx context.Context, skus []string) (map[string]*Product, error)
 	// ProductsByVariant gives products by the id of any of their variants.
 	ProductsByVariant(ctx context.Context, variantIDs []uuid.UUID) (map[uuid.UUID]*Product, error)
+	// OffersByVariant gives what is offered of the variants, but for what is available of them, which is stock's
+	// to say. It may give other variants of their products, too.
+	OffersByVariant(ctx context.Context, variantIDs []uuid.UUID) (map[uuid.UUID]Offer, error)
 	// ListProducts reads one more than r.Limit products in reading direction.
 	ListProducts(ctx context.Context, f Filter, s Sort, r page.Request) ([]*Product, error)
 	// CountProducts counts the products that match.

@@ -119,8 +119,15 @@ func (s *Store) findStock(ctx context.Context, filter any) ([]*stockDoc, error) 
 	return find[*stockDoc](ctx, s.inventory(), filter, options.Find().SetProjection(bson.M{"reservations": 0, "pending": 0}))
 }
 
-// Stock gives stock by variant, in one command.
+// Stock gives stock by variant, in one command, which calls at the same time share.
 func (s *Store) Stock(ctx context.Context, variantIDs []uuid.UUID) (map[uuid.UUID]products.Stock, error) {
+	if len(variantIDs) > shareAtMost {
+		return s.stock(ctx, variantIDs)
+	}
+	return s.stocked.Do(ctx, variantIDs)
+}
+
+func (s *Store) stock(ctx context.Context, variantIDs []uuid.UUID) (map[uuid.UUID]products.Stock, error) {
 	docs, err := s.findStock(ctx, bson.D{{Key: "_id", Value: in(variantIDs)}})
 	if err != nil {
 		return nil, err

@@ -15,15 +15,27 @@ import (
 	"github.com/techmart/techmart/services/products"
 )
 
-// Hold sets what a cart holds. Each line is one conditional update that gives back what the cart held of
-// the variant and takes anew, all in one command; a second command reads what came of them.
+// Hold sets what a cart holds. Whole holds are decided together where that can be done.
 func (s *Store) Hold(ctx context.Context, h products.Hold) (map[uuid.UUID]int, []products.Stock, error) {
+	if !h.Whole || len(h.Lines) == 0 {
+		return s.holdAlone(ctx, h, uuid.New())
+	}
+	got, err := s.holds.Do(ctx, h)
+	if err != nil || !got.alone {
+		return got.held, got.changed, err
+	}
+	held, changed, err := s.holdAlone(ctx, h, got.attempt)
+	return held, append(got.changed, changed...), err
+}
+
+// holdAlone sets what a cart holds. Each line is one conditional update that gives back what the cart held of
+// the variant and takes anew, all in one command; a second command reads what came of them.
+func (s *Store) holdAlone(ctx context.Context, h products.Hold, attempt uuid.UUID) (map[uuid.UUID]int, []products.Stock, error) {
 	wanted := make(map[uuid.UUID]int, len(h.Lines))
 	ids := make([]uuid.UUID, len(h.Lines))
 	for i, l := range h.Lines {
 		wanted[l.VariantID], ids[i] = l.Quantity, l.VariantID
 	}
-	attempt := uuid.New()
 	var changed []products.Stock
 	for range reserveRetries {
 		var models []mongo.WriteModel

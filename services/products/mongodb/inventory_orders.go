@@ -16,11 +16,21 @@ import (
 	"github.com/techmart/techmart/services/products"
 )
 
-// Reserve promises pieces to an order. Each line is one conditional update, all in one command; a
+// Reserve promises pieces to an order. Orders that take over what their carts hold do so together.
+func (s *Store) Reserve(ctx context.Context, orderID, cartID uuid.UUID, lines []products.StockLine, at time.Time) ([]products.Stock, error) {
+	if cartID != uuid.Nil && len(lines) > 0 {
+		if got, err := s.takeOvers.Do(ctx, takeOver{orderID, cartID, lines, at}); err != nil || !got.alone {
+			return nil, err
+		}
+	}
+	return s.reserveAlone(ctx, orderID, cartID, lines, at)
+}
+
+// reserveAlone promises pieces to an order. Each line is one conditional update, all in one command; a
 // second command reads what came of them. A line that another call for the same order wrote is taken
 // over, so that only the last call can undo it. What the order's cart holds of a variant is given back in
 // the same update.
-func (s *Store) Reserve(ctx context.Context, orderID, cartID uuid.UUID, lines []products.StockLine, at time.Time) ([]products.Stock, error) {
+func (s *Store) reserveAlone(ctx context.Context, orderID, cartID uuid.UUID, lines []products.StockLine, at time.Time) ([]products.Stock, error) {
 	ids := make([]uuid.UUID, len(lines))
 	for i, l := range lines {
 		ids[i] = l.VariantID

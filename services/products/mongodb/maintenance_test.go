@@ -22,7 +22,7 @@ func TestMaintenanceDoesNotEndAtTheDeadlineOfAnswers(t *testing.T) {
 	t.Cleanup(func() { _ = disconnect(context.Background()) })
 	store := mongodb.New(db)
 	hurried := context.WithoutCancel(ctx)
-	if _, err := store.Stock(hurried, nil); err == nil {
+	if _, err := store.Held(hurried, nil); err == nil {
 		t.Fatal("an answer is not bounded: nothing is shown here")
 	}
 	if err := store.EnsureIndexes(hurried); err != nil {

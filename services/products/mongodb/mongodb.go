@@ -13,10 +13,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/techmart/techmart/platform/group"
+	"github.com/techmart/techmart/platform/telemetry"
 	"github.com/techmart/techmart/services/products"
 )
 
@@ -25,6 +28,12 @@ const (
 	batchSize = 5000
 	// keyLife is how long an idempotency key is remembered.
 	keyLife = 7 * 24 * time.Hour
+	// batchOfWrites bounds the carts or orders whose stock one command changes.
+	batchOfWrites = 64
+	// readLanes bounds the shared reads of a kind under way at a time.
+	readLanes = 4
+	// shareAtMost bounds the ids of a read that shares a command: longer ones gain nothing.
+	shareAtMost = 20
 )
 
 // Store keeps the catalogue in one database.
@@ -36,13 +45,25 @@ type Store struct {
 	keys       *mongo.Collection
 	locks      *mongo.Collection
 	known      sync.Map // words that the dictionary has for certain
+	metrics    *telemetry.Metrics
+
+	holds     *group.Group[products.Hold, outcome]
+	takeOvers *group.Group[takeOver, outcome]
+	stocked   *group.Group[[]uuid.UUID, map[uuid.UUID]products.Stock]
+	offered   *group.Group[[]uuid.UUID, map[uuid.UUID]products.Offer]
 }
 
 var _ products.CatalogStore = (*Store)(nil)
 
+// Option sets a part of a Store.
+type Option func(*Store)
+
+// WithMetrics has the store record how many calls share a command.
+func WithMetrics(m *telemetry.Metrics) Option { return func(s *Store) { s.metrics = m } }
+
 // New makes a Store. [Store.EnsureIndexes] must have run once on the database.
-func New(db *mongo.Database) *Store {
-	return &Store{
+func New(db *mongo.Database, opts ...Option) *Store {
+	s := &Store{
 		db:         db,
 		products:   db.Collection("products"),
 		categories: db.Collection("categories"),
@@ -50,6 +71,14 @@ func New(db *mongo.Database) *Store {
 		keys:       db.Collection("idempotency_keys"),
 		locks:      db.Collection("locks"),
 	}
+	for _, set := range opts {
+		set(s)
+	}
+	s.holds = group.New(group.Config[products.Hold, outcome]{Name: "stock holds", Run: s.holdTogether, Max: batchOfWrites, Metrics: s.metrics})
+	s.takeOvers = group.New(group.Config[takeOver, outcome]{Name: "stock take-overs", Run: s.takeOverTogether, Max: batchOfWrites, Metrics: s.metrics})
+	s.stocked = group.New(group.Config[[]uuid.UUID, map[uuid.UUID]products.Stock]{Name: "stock reads", Run: shared(s.stock), Lanes: readLanes, Metrics: s.metrics})
+	s.offered = group.New(group.Config[[]uuid.UUID, map[uuid.UUID]products.Offer]{Name: "offer reads", Run: shared(s.offers), Lanes: readLanes, Metrics: s.metrics})
+	return s
 }
 
 // EnsureIndexes creates the indexes that are missing, and finishes a change of the category tree
