@@ -41,5 +41,11 @@ bench: ## benchmark the API on servers of its own
 lint: ## formatting, go vet, staticcheck
 	@scripts/lint.sh
 
+contract: ## the schema against what was released and published, and its lint
+	@scripts/contract.sh check
+
+release-contract: ## make the schema the released one; docs/contract.md says when
+	@scripts/contract.sh release
+
 cover: ## show the coverage of the last `make test` by package
 	@scripts/coverage.sh coverage.out

@@ -5,6 +5,7 @@ package graph
 import "embed"
 
 //go:generate sh -c "cd .. && go tool gqlgen generate"
+//go:generate go run ../scripts/sdl schema.graphql
 
 // Schema holds the SDL files, one a domain.
 //

@@ -5407,17 +5407,17 @@ var sources = []*ast.Source{
 
 extend type Mutation {
   "Puts variants into a cart. Makes a cart when there is none: the viewer's own, or an anonymous one whose token the answer holds."
-  cartLinesAdd(input: CartLinesAddInput!): CartLinesAddPayload! @cost(weight: "10")
+  cartLinesAdd("What to put into which cart." input: CartLinesAddInput!): CartLinesAddPayload! @cost(weight: "10")
   "Changes quantities; 0 removes the line."
-  cartLinesUpdate(input: CartLinesUpdateInput!): CartLinesUpdatePayload! @cost(weight: "10")
+  cartLinesUpdate("The lines and their new quantities." input: CartLinesUpdateInput!): CartLinesUpdatePayload! @cost(weight: "10")
   "Removes lines."
-  cartLinesRemove(input: CartLinesRemoveInput!): CartLinesRemovePayload! @cost(weight: "10")
+  cartLinesRemove("The lines to take out." input: CartLinesRemoveInput!): CartLinesRemovePayload! @cost(weight: "10")
   "Replaces the discount codes of a cart."
-  cartDiscountCodesUpdate(input: CartDiscountCodesUpdateInput!): CartDiscountCodesUpdatePayload! @cost(weight: "10")
+  cartDiscountCodesUpdate("All codes that the cart is to have." input: CartDiscountCodesUpdateInput!): CartDiscountCodesUpdatePayload! @cost(weight: "10")
   "Chooses how and where a cart is to be sent: its shipping and tax depend on it. The address of the order decides in the end."
-  cartShippingMethodSelect(input: CartShippingMethodSelectInput!): CartShippingMethodSelectPayload! @cost(weight: "10")
+  cartShippingMethodSelect("The way of sending." input: CartShippingMethodSelectInput!): CartShippingMethodSelectPayload! @cost(weight: "10")
   "Moves the lines of an anonymous cart into the viewer's own. Quantities of the same variant add up, to at most 999; no line is lost: more than 100 lines answer LIMIT_EXCEEDED, and nothing moves."
-  cartMerge(input: CartMergeInput!): CartMergePayload! @authenticated @cost(weight: "10")
+  cartMerge("The cart from before signing in." input: CartMergeInput!): CartMergePayload! @authenticated @cost(weight: "10")
 }
 
 extend type User {
@@ -5725,13 +5725,29 @@ type InsufficientStockError implements UserError @shareable {
 	{Name: "../schema/common.graphqls", Input: `"Only a signed-in viewer may read this."
 directive @authenticated on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM
 "Only a viewer whose token holds all the scopes of one of the inner lists may read this."
-directive @requiresScopes(scopes: [[String!]!]!) on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM
+directive @requiresScopes("Any one of the lists is enough; of that list every scope is needed." scopes: [[String!]!]!) on FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM
 "What one use of this costs, by the IBM GraphQL cost specification. Without it an object weighs 1 each time it is answered, and everything else 0; most mutations weigh 10."
-directive @cost(weight: String!) on ARGUMENT_DEFINITION | ENUM | FIELD_DEFINITION | INPUT_FIELD_DEFINITION | OBJECT | SCALAR
+directive @cost("A whole number." weight: String!) on ARGUMENT_DEFINITION | ENUM | FIELD_DEFINITION | INPUT_FIELD_DEFINITION | OBJECT | SCALAR
 "How long a list can be, by the IBM GraphQL cost specification."
-directive @listSize(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!], requireOneSlicingArgument: Boolean = true) on FIELD_DEFINITION
+directive @listSize(
+  "How many items are reckoned with where no argument says how many."
+  assumedSize: Int
+  "The arguments that say how many items there are at most: numbers, or lists of what is asked for."
+  slicingArguments: [String!]
+  "The fields beneath that hold the items; without it the field itself is the list."
+  sizedFields: [String!]
+  "Whether exactly one of the slicing arguments has to be given."
+  requireOneSlicingArgument: Boolean = true
+) on FIELD_DEFINITION
 "How long an answer with this in it may be kept, and by whom, by the rules of Apollo Server: 0 for a root field, or one that returns an object, unless it or its type says otherwise."
-directive @cacheControl(maxAge: Int, scope: CacheControlScope, inheritMaxAge: Boolean) on FIELD_DEFINITION | OBJECT | INTERFACE | UNION
+directive @cacheControl(
+  "For so many seconds."
+  maxAge: Int
+  "By anyone, or by the viewer's own device alone."
+  scope: CacheControlScope
+  "Whether it is as long as for the object that this is a field of."
+  inheritMaxAge: Boolean
+) on FIELD_DEFINITION | OBJECT | INTERFACE | UNION
 "A label for tools that filter the graph."
 directive @tag(name: String!) repeatable on FIELD_DEFINITION | OBJECT | INTERFACE | UNION | ARGUMENT_DEFINITION | SCALAR | ENUM | ENUM_VALUE | INPUT_OBJECT | INPUT_FIELD_DEFINITION
 "Part of the subgraph, but not of what a router shows to its clients."
@@ -6049,7 +6065,7 @@ extend type Query {
 
 extend type Mutation {
   "Marks notifications of the viewer as read."
-  notificationsMarkRead(input: NotificationsMarkReadInput!): NotificationsMarkReadPayload! @authenticated @cost(weight: "10")
+  notificationsMarkRead("Which notifications; all of them where none are named." input: NotificationsMarkReadInput!): NotificationsMarkReadPayload! @authenticated @cost(weight: "10")
 }
 
 extend type Subscription {
@@ -6230,15 +6246,15 @@ type NotificationsMarkReadPayload {
 
 extend type Mutation {
   "Orders what is in the viewer's cart. It answers once the order is safely stored (PENDING); follow orderUpdated, or read the order, to see it CONFIRMED."
-  orderPlace(input: OrderPlaceInput!): OrderPlacePayload! @authenticated @cost(weight: "20")
+  orderPlace("Where to send it, how to pay, and the key that makes a retry safe." input: OrderPlaceInput!): OrderPlacePayload! @authenticated @cost(weight: "20")
   "Cancels an order that is not on its way yet: its payment is voided or refunded, its stock given back. One's own, or any for staff with orders:write."
-  orderCancel(input: OrderCancelInput!): OrderCancelPayload! @authenticated @cost(weight: "10")
+  orderCancel("Which order, and why." input: OrderCancelInput!): OrderCancelPayload! @authenticated @cost(weight: "10")
   "Sends all or some of an order's lines, and captures their share of the payment."
-  orderFulfill(input: OrderFulfillInput!): OrderFulfillPayload! @requiresScopes(scopes: [["orders:write"]]) @cost(weight: "10")
+  orderFulfill("The parcel: which lines, and how it is sent." input: OrderFulfillInput!): OrderFulfillPayload! @requiresScopes(scopes: [["orders:write"]]) @cost(weight: "10")
   "Notes that a parcel has arrived."
-  orderDeliver(input: OrderDeliverInput!): OrderDeliverPayload! @requiresScopes(scopes: [["orders:write"]]) @cost(weight: "10")
+  orderDeliver("The order, and which of its parcels has arrived." input: OrderDeliverInput!): OrderDeliverPayload! @requiresScopes(scopes: [["orders:write"]]) @cost(weight: "10")
   "Adds a note to an order's timeline, where the customer can read it, too."
-  orderNoteAdd(input: OrderNoteAddInput!): OrderNoteAddPayload! @requiresScopes(scopes: [["orders:write"]]) @cost(weight: "10")
+  orderNoteAdd("The order and the note." input: OrderNoteAddInput!): OrderNoteAddPayload! @requiresScopes(scopes: [["orders:write"]]) @cost(weight: "10")
 }
 
 extend type Subscription {
@@ -6699,11 +6715,11 @@ enum PaymentDifferenceKind {
 
 extend type Mutation {
   "Takes all or a part of what was authorized."
-  paymentCapture(input: PaymentCaptureInput!): PaymentCapturePayload! @requiresScopes(scopes: [["payments:write"]]) @cost(weight: "10")
+  paymentCapture("The payment, and how much of it." input: PaymentCaptureInput!): PaymentCapturePayload! @requiresScopes(scopes: [["payments:write"]]) @cost(weight: "10")
   "Gives up what was authorized; only when nothing was captured."
-  paymentVoid(input: PaymentVoidInput!): PaymentVoidPayload! @requiresScopes(scopes: [["payments:write"]]) @cost(weight: "10")
+  paymentVoid("The payment to let go." input: PaymentVoidInput!): PaymentVoidPayload! @requiresScopes(scopes: [["payments:write"]]) @cost(weight: "10")
   "Pays back all or a part of what was captured."
-  paymentRefund(input: PaymentRefundInput!): PaymentRefundPayload! @requiresScopes(scopes: [["payments:write"]]) @cost(weight: "10")
+  paymentRefund("The payment, how much of it, and why." input: PaymentRefundInput!): PaymentRefundPayload! @requiresScopes(scopes: [["payments:write"]]) @cost(weight: "10")
 }
 
 extend type Order {
@@ -6985,25 +7001,25 @@ type PaymentRefundPayload {
 
 extend type Mutation {
   "Adds a product with its variants, as DRAFT unless told otherwise."
-  productCreate(input: ProductCreateInput!): ProductCreatePayload! @requiresScopes(scopes: [["catalog:write"]]) @cost(weight: "10")
+  productCreate("The product and its variants." input: ProductCreateInput!): ProductCreatePayload! @requiresScopes(scopes: [["catalog:write"]]) @cost(weight: "10")
   "Changes a product; what is left out stays."
-  productUpdate(input: ProductUpdateInput!): ProductUpdatePayload! @requiresScopes(scopes: [["catalog:write"]]) @cost(weight: "10")
+  productUpdate("What to change; what is left out stays as it is." input: ProductUpdateInput!): ProductUpdatePayload! @requiresScopes(scopes: [["catalog:write"]]) @cost(weight: "10")
   "Takes a product out of the shop; orders keep showing it."
-  productArchive(input: ProductArchiveInput!): ProductArchivePayload! @requiresScopes(scopes: [["catalog:write"]]) @cost(weight: "10")
+  productArchive("The product to take out of the shop." input: ProductArchiveInput!): ProductArchivePayload! @requiresScopes(scopes: [["catalog:write"]]) @cost(weight: "10")
   "Adds a category."
-  categoryCreate(input: CategoryCreateInput!): CategoryCreatePayload! @requiresScopes(scopes: [["catalog:write"]]) @cost(weight: "10")
+  categoryCreate("The category and where it is in the tree." input: CategoryCreateInput!): CategoryCreatePayload! @requiresScopes(scopes: [["catalog:write"]]) @cost(weight: "10")
   "Changes or moves a category; products follow."
-  categoryUpdate(input: CategoryUpdateInput!): CategoryUpdatePayload! @requiresScopes(scopes: [["catalog:write"]]) @cost(weight: "10")
+  categoryUpdate("What to change; what is left out stays as it is." input: CategoryUpdateInput!): CategoryUpdatePayload! @requiresScopes(scopes: [["catalog:write"]]) @cost(weight: "10")
   "Removes a category that has neither products nor children."
-  categoryDelete(input: CategoryDeleteInput!): CategoryDeletePayload! @requiresScopes(scopes: [["catalog:write"]]) @cost(weight: "10")
+  categoryDelete("The category to delete." input: CategoryDeleteInput!): CategoryDeletePayload! @requiresScopes(scopes: [["catalog:write"]]) @cost(weight: "10")
   "Sets the stock on hand by compare-and-swap, with a reason that stays in the history."
-  inventoryAdjust(input: InventoryAdjustInput!): InventoryAdjustPayload! @requiresScopes(scopes: [["inventory:write"]]) @cost(weight: "10")
+  inventoryAdjust("What was counted and what it was before, why, and the key that makes a retry safe." input: InventoryAdjustInput!): InventoryAdjustPayload! @requiresScopes(scopes: [["inventory:write"]]) @cost(weight: "10")
   "Says whether more may be ordered of a variant than there is. What was ordered before stays ordered."
-  inventoryPolicySet(input: InventoryPolicySetInput!): InventoryPolicySetPayload! @requiresScopes(scopes: [["inventory:write"]]) @cost(weight: "10")
+  inventoryPolicySet("The variant, and what holds when its stock runs out." input: InventoryPolicySetInput!): InventoryPolicySetPayload! @requiresScopes(scopes: [["inventory:write"]]) @cost(weight: "10")
   "Rates a product that the viewer has bought; a second review replaces the first."
-  reviewCreate(input: ReviewCreateInput!): ReviewCreatePayload! @authenticated @cost(weight: "10")
+  reviewCreate("The product, the stars and the words." input: ReviewCreateInput!): ReviewCreatePayload! @authenticated @cost(weight: "10")
   "Removes a review: one's own, or any for staff with catalog:write."
-  reviewDelete(input: ReviewDeleteInput!): ReviewDeletePayload! @authenticated @cost(weight: "10")
+  reviewDelete("The review to delete." input: ReviewDeleteInput!): ReviewDeletePayload! @authenticated @cost(weight: "10")
 }
 
 extend type Subscription {
@@ -7811,11 +7827,11 @@ type ReviewDeletePayload {
 
 extend type Mutation {
   "Makes a promotion."
-  promotionCreate(input: PromotionCreateInput!): PromotionCreatePayload! @requiresScopes(scopes: [["promotions:write"]]) @cost(weight: "10")
+  promotionCreate("What the promotion gives, to whom and when." input: PromotionCreateInput!): PromotionCreatePayload! @requiresScopes(scopes: [["promotions:write"]]) @cost(weight: "10")
   "Replaces the terms of a promotion. Orders that have used it keep what they got, and stay counted."
-  promotionUpdate(input: PromotionUpdateInput!): PromotionUpdatePayload! @requiresScopes(scopes: [["promotions:write"]]) @cost(weight: "10")
+  promotionUpdate("The promotion as it is to be from now on." input: PromotionUpdateInput!): PromotionUpdatePayload! @requiresScopes(scopes: [["promotions:write"]]) @cost(weight: "10")
   "Removes a promotion that no order has used; others can be disabled."
-  promotionDelete(input: PromotionDeleteInput!): PromotionDeletePayload! @requiresScopes(scopes: [["promotions:write"]]) @cost(weight: "10")
+  promotionDelete("The promotion to delete." input: PromotionDeleteInput!): PromotionDeletePayload! @requiresScopes(scopes: [["promotions:write"]]) @cost(weight: "10")
 }
 
 "What makes orders cheaper: for a code, or for everybody. Of promotions that cannot be combined the best one applies."
@@ -7977,45 +7993,45 @@ type PromotionDeletePayload {
 
 extend type Mutation {
   "Opens an account and sends a message with a verification token. The answer is the same when the address has an account: its owner gets a message instead."
-  userRegister(input: UserRegisterInput!): UserRegisterPayload! @cost(weight: "20")
+  userRegister("Address, password and name of the new account." input: UserRegisterInput!): UserRegisterPayload! @cost(weight: "20")
   "Proves an e-mail address by the token that was sent to it."
-  userVerifyEmail(input: UserVerifyEmailInput!): UserVerifyEmailPayload! @cost(weight: "10")
+  userVerifyEmail("The token out of the mail." input: UserVerifyEmailInput!): UserVerifyEmailPayload! @cost(weight: "10")
   "Sends a new verification token to an address that waits for one; the answer is the same for any address."
-  userRequestEmailVerification(input: UserRequestEmailVerificationInput!): UserRequestEmailVerificationPayload! @cost(weight: "10")
+  userRequestEmailVerification("The address that the mail goes to." input: UserRequestEmailVerificationInput!): UserRequestEmailVerificationPayload! @cost(weight: "10")
   "Signs in by e-mail address and password. Where the account has a second factor, the answer is a challenge for sessionConfirm, unless a code comes along."
-  sessionCreate(input: SessionCreateInput!): SessionCreatePayload! @cost(weight: "20")
+  sessionCreate("Address and password, and a code where the account has a second factor." input: SessionCreateInput!): SessionCreatePayload! @cost(weight: "20")
   "Completes a sign-in that answered a challenge, by a code of the second factor or a recovery code."
-  sessionConfirm(input: SessionConfirmInput!): SessionConfirmPayload! @cost(weight: "20")
+  sessionConfirm("The challenge, and the code of the second factor." input: SessionConfirmInput!): SessionConfirmPayload! @cost(weight: "20")
   "Exchanges a refresh token for a new pair. A refresh token works once; its second use revokes the session."
-  sessionRefresh(input: SessionRefreshInput!): SessionRefreshPayload! @cost(weight: "10")
+  sessionRefresh("The refresh token; it is good once." input: SessionRefreshInput!): SessionRefreshPayload! @cost(weight: "10")
   "Ends one session of the viewer; the current one where no id is given."
-  sessionRevoke(input: SessionRevokeInput!): SessionRevokePayload! @authenticated @cost(weight: "10")
+  sessionRevoke("The session to end; the present one where none is named." input: SessionRevokeInput!): SessionRevokePayload! @authenticated @cost(weight: "10")
   "Ends all sessions of the viewer."
-  sessionRevokeAll(input: SessionRevokeAllInput!): SessionRevokeAllPayload! @authenticated @cost(weight: "10")
+  sessionRevokeAll("Whether this session ends, too." input: SessionRevokeAllInput!): SessionRevokeAllPayload! @authenticated @cost(weight: "10")
   "Changes the password and ends all other sessions."
-  userChangePassword(input: UserChangePasswordInput!): UserChangePasswordPayload! @authenticated @cost(weight: "20")
+  userChangePassword("The password as it is and as it is to be." input: UserChangePasswordInput!): UserChangePasswordPayload! @authenticated @cost(weight: "20")
   "Sends a reset token by e-mail; the answer is the same for any address."
-  userRequestPasswordReset(input: UserRequestPasswordResetInput!): UserRequestPasswordResetPayload! @cost(weight: "20")
+  userRequestPasswordReset("The address of the account." input: UserRequestPasswordResetInput!): UserRequestPasswordResetPayload! @cost(weight: "20")
   "Sets a new password by the token that was sent, and ends all sessions."
-  userResetPassword(input: UserResetPasswordInput!): UserResetPasswordPayload! @cost(weight: "20")
+  userResetPassword("The token out of the mail, and the new password." input: UserResetPasswordInput!): UserResetPasswordPayload! @cost(weight: "20")
   "Begins to set up a second factor: gives the secret for an authenticator app. Nothing changes until secondFactorConfirm."
-  secondFactorEnroll(input: SecondFactorEnrollInput!): SecondFactorEnrollPayload! @authenticated @cost(weight: "20")
+  secondFactorEnroll("The password, once more." input: SecondFactorEnrollInput!): SecondFactorEnrollPayload! @authenticated @cost(weight: "20")
   "Turns the second factor on by a first code, and ends all other sessions."
-  secondFactorConfirm(input: SecondFactorConfirmInput!): SecondFactorConfirmPayload! @authenticated @cost(weight: "10")
+  secondFactorConfirm("A code, as proof that the app has the secret." input: SecondFactorConfirmInput!): SecondFactorConfirmPayload! @authenticated @cost(weight: "10")
   "Turns the second factor off."
-  secondFactorDisable(input: SecondFactorDisableInput!): SecondFactorDisablePayload! @authenticated @cost(weight: "20")
+  secondFactorDisable("The password and a code." input: SecondFactorDisableInput!): SecondFactorDisablePayload! @authenticated @cost(weight: "20")
   "Makes new recovery codes; the old ones are void."
-  secondFactorRenewRecoveryCodes(input: SecondFactorRenewRecoveryCodesInput!): SecondFactorRenewRecoveryCodesPayload! @authenticated @cost(weight: "20")
+  secondFactorRenewRecoveryCodes("The password and a code." input: SecondFactorRenewRecoveryCodesInput!): SecondFactorRenewRecoveryCodesPayload! @authenticated @cost(weight: "20")
   "Changes the viewer's profile."
-  userUpdate(input: UserUpdateInput!): UserUpdatePayload! @authenticated @cost(weight: "10")
+  userUpdate("What to change; what is left out stays as it is." input: UserUpdateInput!): UserUpdatePayload! @authenticated @cost(weight: "10")
   "Adds an address to the viewer's address book; at most 50."
-  addressCreate(input: AddressCreateInput!): AddressCreatePayload! @authenticated @cost(weight: "10")
+  addressCreate("The address." input: AddressCreateInput!): AddressCreatePayload! @authenticated @cost(weight: "10")
   "Changes an address of the viewer."
-  addressUpdate(input: AddressUpdateInput!): AddressUpdatePayload! @authenticated @cost(weight: "10")
+  addressUpdate("The address as it is to be from now on." input: AddressUpdateInput!): AddressUpdatePayload! @authenticated @cost(weight: "10")
   "Removes an address of the viewer."
-  addressDelete(input: AddressDeleteInput!): AddressDeletePayload! @authenticated @cost(weight: "10")
+  addressDelete("The address to delete." input: AddressDeleteInput!): AddressDeletePayload! @authenticated @cost(weight: "10")
   "Sets the roles of an account; its sessions end, so that the new scopes take effect at once."
-  userSetRoles(input: UserSetRolesInput!): UserSetRolesPayload! @requiresScopes(scopes: [["users:write"]]) @cost(weight: "10")
+  userSetRoles("The account and all the roles that it is to have." input: UserSetRolesInput!): UserSetRolesPayload! @requiresScopes(scopes: [["users:write"]]) @cost(weight: "10")
 }
 
 "A person's account. Only the person and staff with users:read ever get one, by whatever path, so that its own fields need no further rule: who has just signed in reads them too."
