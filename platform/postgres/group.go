@@ -1,0 +1,100 @@
+package postgres
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/techmart/techmart/platform/group"
+	"github.com/techmart/techmart/platform/telemetry"
+)
+
+// Result is what becomes of one of many calls.
+type Result[V any] = group.Result[V]
+
+// Grouped is a change that is made for many callers in one transaction, and for one alone at once. Name, One and
+// Many must be given.
+type Grouped[K, V any] struct {
+	// Name is the label of the metrics.
+	Name string
+	// One makes the change of one caller.
+	One func(ctx context.Context, item K) (V, error)
+	// Many makes the changes of all in one transaction, and gives a result for each. Where it fails nothing of it
+	// has happened; if the server has refused it, One makes the change of each.
+	Many func(ctx context.Context, items []K) ([]Result[V], error)
+	// Max bounds the changes of one transaction; 0 means 64.
+	Max int
+}
+
+// Group makes the group of a pool.
+func (g Grouped[K, V]) Group(pool *pgxpool.Pool) *group.Group[K, V] {
+	return group.New(group.Config[K, V]{Name: g.Name, Max: g.Max, Run: g.Run, Metrics: metricsOf(pool)})
+}
+
+// Run makes the changes of all.
+func (g Grouped[K, V]) Run(ctx context.Context, items []K) ([]Result[V], error) {
+	if len(items) > 1 {
+		results, err := g.Many(ctx, items)
+		if err == nil || !refusal(err) {
+			return results, err
+		}
+	}
+	results := make([]Result[V], len(items))
+	for i, item := range items {
+		results[i].Value, results[i].Err = g.One(ctx, item)
+	}
+	return results, nil
+}
+
+// refusal tells whether the server has ended a transaction for what was in it: nothing of it has happened.
+func refusal(err error) bool {
+	code := Code(err)
+	return code != "" && !pgerrcode.IsOperatorIntervention(code) && !pgerrcode.IsConnectionException(code)
+}
+
+// metricsOf gives the metrics that a pool was opened with; nil for none.
+func metricsOf(pool *pgxpool.Pool) *telemetry.Metrics {
+	if pool == nil {
+		return nil
+	}
+	if t, ok := pool.Config().ConnConfig.Tracer.(*tracer); ok {
+		return t.metrics
+	}
+	return nil
+}
+
+// Columns turns rows into the arguments of [Unnest]: an array for each column.
+func Columns[T any](items []T, row func(T) []any) []any {
+	var columns [][]any
+	for i, item := range items {
+		for c, v := range row(item) {
+			if i == 0 {
+				columns = append(columns, make([]any, len(items)))
+			}
+			columns[c][i] = v
+		}
+	}
+	args := make([]any, len(columns))
+	for i, c := range columns {
+		args[i] = c
+	}
+	return args
+}
+
+// Unnest gives the expression that makes rows of the arguments from the number first on, each an array of the type
+// in its place. Types are separated by blanks.
+func Unnest(first int, types string) string {
+	var b strings.Builder
+	b.WriteString("unnest(")
+	for i, t := range strings.Fields(types) {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("$" + strconv.Itoa(first+i) + "::" + t + "[]")
+	}
+	b.WriteString(")")
+	return b.String()
+}
