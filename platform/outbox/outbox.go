@@ -20,6 +20,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/techmart/techmart/platform/postgres"
 )
 
 // Shards is the number of independent streams of one outbox. Events of one
@@ -150,10 +152,17 @@ func Queue(batch *pgx.Batch, schema string, events ...Event) error {
 	return nil
 }
 
-// insert keeps the events in the order given, as identity values are handed
-// out row by row. PostgreSQL runs the data-modifying WITH whether or not the
+// insert writes events and wakes the relay. PostgreSQL runs the data-modifying WITH whether or not the
 // outer query reads it, and sends equal notifications of a transaction once.
 func insert(schema string, events []Event) (string, []any, error) {
+	sql, args, err := Insertion(schema, 1, "true", events...)
+	return `WITH written AS (` + sql + `) ` + Notification(schema), args, err
+}
+
+// Insertion gives an INSERT for the WITH of another statement, whose arguments from the number first on are args.
+// It writes those events e that meet the condition, such as "e.subject IN (SELECT id::text FROM changed)".
+// The order given is kept, as identity values are handed out row by row.
+func Insertion(schema string, first int, condition string, events ...Event) (sql string, args []any, err error) {
 	n := len(events)
 	ids, times := make([]uuid.UUID, n), make([]time.Time, n)
 	types, sources, subjects, data := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
@@ -165,15 +174,15 @@ func insert(schema string, events []Event) (string, []any, error) {
 		ids[i], types[i], sources[i], subjects[i] = e.ID, e.Type, e.Source, e.Subject
 		sequences[i], times[i], data[i], shards[i] = e.Sequence, e.Time, string(e.Data), shard(e.Subject)
 	}
-	sql := `WITH written AS (
-  INSERT INTO ` + table(schema) + ` (id, type, source, subject, sequence, time, data, shard)
+	sql = `INSERT INTO ` + table(schema) + ` (id, type, source, subject, sequence, time, data, shard)
   SELECT id, type, source, subject, sequence, time, data::jsonb, shard
-  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[], $7::text[], $8::smallint[])
+  FROM ` + postgres.Unnest(first, "uuid text text text bigint timestamptz text smallint") + `
        WITH ORDINALITY AS e(id, type, source, subject, sequence, time, data, shard, n)
-  ORDER BY n
-)
-SELECT pg_notify($9, '')`
-	return sql, []any{ids, types, sources, subjects, sequences, times, data, shards, channel(schema)}, nil
+  WHERE ` + condition + ` ORDER BY n`
+	return sql, []any{ids, types, sources, subjects, sequences, times, data, shards}, nil
 }
+
+// Notification gives the SELECT that wakes the relay.
+func Notification(schema string) string { return `SELECT pg_notify('` + channel(schema) + `', '')` }
 
 func table(schema string) string { return pgx.Identifier{schema, "outbox"}.Sanitize() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -64,6 +65,27 @@ func metricsOf(pool *pgxpool.Pool) *telemetry.Metrics {
 		return t.metrics
 	}
 	return nil
+}
+
+// Leavable makes a callback of a grouped change safe to leave: once leave has returned, the callback is not under way
+// and does nothing any more but fail.
+func Leavable[T any](fn func(T) error) (callback func(T) error, leave func()) {
+	var mu sync.Mutex
+	left := false
+	callback = func(v T) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if left {
+			return context.Canceled
+		}
+		return fn(v)
+	}
+	leave = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		left = true
+	}
+	return callback, leave
 }
 
 // Columns turns rows into the arguments of [Unnest]: an array for each column.

@@ -2,8 +2,9 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,38 +34,83 @@ func scanDelivery(row pgx.CollectableRow) (*notifications.Delivery, error) {
 	return d, err
 }
 
-const deliveryUpdate = `
-UPDATE notifications.deliveries
-SET status = $2, attempts = $3, last_error = $4, claimed_until = $5, handed_over_at = $6, unknown = $7,
-    updated_at = $8, sent_at = $9, payload = CASE WHEN $10 THEN payload END
-WHERE id = $1`
+var (
+	deliveriesLock   = `SELECT ` + deliveryColumns + `, payload FROM notifications.deliveries WHERE id = ANY($1) ORDER BY id FOR UPDATE`
+	deliveriesUpdate = `
+UPDATE notifications.deliveries d
+SET status = n.status, attempts = n.attempts, last_error = n.last_error, claimed_until = n.claimed_until, handed_over_at = n.handed_over_at,
+    unknown = n.unknown, updated_at = n.updated_at, sent_at = n.sent_at, payload = CASE WHEN n.keep THEN d.payload END
+FROM ` + postgres.Unnest(1, "uuid text integer text timestamptz timestamptz boolean timestamptz timestamptz boolean") + `
+  AS n(id, status, attempts, last_error, claimed_until, handed_over_at, unknown, updated_at, sent_at, keep)
+WHERE d.id = n.id`
+)
+
+// deliveryChange is a change of a delivery.
+type deliveryChange struct {
+	id     uuid.UUID
+	change func(*notifications.Delivery) error
+}
 
 // UpdateDelivery changes a delivery under a lock; see [notifications.Store]. The payload can only be kept or dropped.
 func (s *Store) UpdateDelivery(ctx context.Context, id uuid.UUID, change func(*notifications.Delivery) error) (*notifications.Delivery, error) {
-	var d *notifications.Delivery
-	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
-		rows, err := p.Query(ctx, `SELECT `+deliveryColumns+`, payload FROM notifications.deliveries WHERE id = $1 FOR UPDATE`, id)
-		if err != nil {
-			return err
-		}
-		if d, err = pgx.CollectExactlyOneRow(rows, scanDelivery); err != nil {
-			if errors.Is(err, pgx.ErrNoRows) {
-				return notifications.NoSuchDelivery()
-			}
-			return err
-		}
-		if err := change(d); err != nil {
-			return err
-		}
-		batch := &pgx.Batch{}
-		batch.Queue(deliveryUpdate, d.ID, d.Status, d.Attempts, d.LastError, nullTime(d.ClaimedUntil),
-			nullTime(d.HandedOverAt), d.Unknown, d.UpdatedAt, nullTime(d.SentAt), d.Payload != nil)
-		return p.CommitBatch(ctx, batch)
-	})
+	change, leave := postgres.Leavable(change)
+	defer leave()
+	return s.changing.Do(ctx, deliveryChange{id, change})
+}
+
+func (s *Store) updateOne(ctx context.Context, c deliveryChange) (*notifications.Delivery, error) {
+	results, err := s.updateMany(ctx, []deliveryChange{c})
 	if err != nil {
 		return nil, err
 	}
-	return d, nil
+	return results[0].Value, results[0].Err
+}
+
+// updateMany changes deliveries in one transaction of two round trips. What several changes ask of one delivery
+// happens one after the other.
+func (s *Store) updateMany(ctx context.Context, changes []deliveryChange) ([]postgres.Result[*notifications.Delivery], error) {
+	ids := make([]uuid.UUID, len(changes))
+	for i, c := range changes {
+		ids[i] = c.id
+	}
+	var results []postgres.Result[*notifications.Delivery]
+	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
+		rows, err := p.Query(ctx, deliveriesLock, ids)
+		if err != nil {
+			return err
+		}
+		list, err := pgx.CollectRows(rows, scanDelivery)
+		if err != nil {
+			return err
+		}
+		found := make(map[uuid.UUID]*notifications.Delivery, len(list))
+		for _, d := range list {
+			found[d.ID] = d
+		}
+		results = make([]postgres.Result[*notifications.Delivery], len(changes))
+		changed := make(map[uuid.UUID]*notifications.Delivery, len(list))
+		for i, c := range changes {
+			before, ok := found[c.id]
+			if !ok {
+				results[i].Err = notifications.NoSuchDelivery()
+				continue
+			}
+			d := *before
+			if results[i].Err = c.change(&d); results[i].Err == nil {
+				results[i].Value, found[c.id], changed[c.id] = &d, &d, &d
+			}
+		}
+		if len(changed) == 0 {
+			return nil
+		}
+		batch := &pgx.Batch{}
+		batch.Queue(deliveriesUpdate, postgres.Columns(slices.Collect(maps.Values(changed)), func(d *notifications.Delivery) []any {
+			return []any{d.ID, d.Status, d.Attempts, d.LastError, nullTime(d.ClaimedUntil), nullTime(d.HandedOverAt), d.Unknown,
+				d.UpdatedAt, nullTime(d.SentAt), d.Payload != nil}
+		})...)
+		return p.CommitBatch(ctx, batch)
+	})
+	return results, err
 }
 
 // Deliveries gives those of the ids that exist; see [notifications.Store].

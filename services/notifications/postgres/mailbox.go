@@ -8,26 +8,53 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/notifications/mailbox"
 )
 
 var _ mailbox.Store = (*Store)(nil)
 
+// The deletion does not see the new rows.
 const mailInsert = `
 WITH kept AS (
   INSERT INTO notifications.mailbox (id, message_id, sender, recipient, subject, body_text, body_html, received_at)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+  SELECT * FROM %s
 )
 DELETE FROM notifications.mailbox WHERE id IN (
   SELECT id FROM notifications.mailbox ORDER BY received_at DESC, id DESC OFFSET $9)`
 
-// KeepMail adds a mail and forgets old ones; see [mailbox.Store]. The deletion does not see the new row.
+var mailsInsert = fmt.Sprintf(mailInsert, postgres.Unnest(1, "uuid text text text text text text timestamptz"))
+
+// keeping is a mail to be kept with the newest ones, as many as capacity.
+type keeping struct {
+	mail     *mailbox.Mail
+	capacity int
+}
+
+// KeepMail adds a mail and forgets old ones; see [mailbox.Store].
 func (s *Store) KeepMail(ctx context.Context, m *mailbox.Mail, capacity int) error {
-	_, err := s.pool.Exec(ctx, mailInsert, m.ID, m.MessageID, m.From, m.To, m.Subject, m.Text, m.HTML, m.ReceivedAt, capacity-1)
-	if err != nil {
+	if _, err := s.keeping.Do(ctx, keeping{m, capacity}); err != nil {
 		return fmt.Errorf("notifications: keep mail: %w", err)
 	}
 	return nil
+}
+
+func (s *Store) keepMail(ctx context.Context, k keeping) (struct{}, error) {
+	_, err := s.keepMails(ctx, []keeping{k})
+	return struct{}{}, err
+}
+
+func (s *Store) keepMails(ctx context.Context, mails []keeping) ([]postgres.Result[struct{}], error) {
+	capacity := mails[0].capacity
+	for _, k := range mails {
+		capacity = min(capacity, k.capacity)
+	}
+	args := postgres.Columns(mails, func(k keeping) []any {
+		m := k.mail
+		return []any{m.ID, m.MessageID, m.From, m.To, m.Subject, m.Text, m.HTML, m.ReceivedAt}
+	})
+	_, err := s.pool.Exec(ctx, mailsInsert, append(args, max(capacity-len(mails), 0))...)
+	return make([]postgres.Result[struct{}], len(mails)), err
 }
 
 func scanMail(row pgx.CollectableRow) (*mailbox.Mail, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/techmart/techmart/platform/group"
 	"github.com/techmart/techmart/platform/outbox"
 	"github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/notifications"
@@ -22,55 +23,107 @@ const Schema = "notifications"
 const source = "/techmart/notifications"
 
 // Store is a [notifications.Store] and a mailbox.Store.
-type Store struct{ pool *pgxpool.Pool }
+//
+// What many ask for at about the same time is done in one transaction: events are accepted, deliveries changed
+// and mails kept by groups.
+type Store struct {
+	pool      *pgxpool.Pool
+	accepting *group.Group[acceptance, bool]
+	changing  *group.Group[deliveryChange, *notifications.Delivery]
+	keeping   *group.Group[keeping, struct{}]
+}
 
 var _ notifications.Store = (*Store)(nil)
 
 // New makes a Store on a pool of postgres.Open; the schema has been migrated.
-func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
+func New(pool *pgxpool.Pool) *Store {
+	s := &Store{pool: pool}
+	s.accepting = postgres.Grouped[acceptance, bool]{Name: "notifications.accept", One: s.acceptOne, Many: s.acceptMany}.Group(pool)
+	s.changing = postgres.Grouped[deliveryChange, *notifications.Delivery]{Name: "notifications.deliveries", One: s.updateOne, Many: s.updateMany}.Group(pool)
+	s.keeping = postgres.Grouped[keeping, struct{}]{Name: "notifications.mailbox", One: s.keepMail, Many: s.keepMails}.Group(pool)
+	return s
+}
 
-// acceptEvent writes the delivery of an event, and along with it the inbox entry, in one statement; what belongs
-// to an event that was accepted before is not written. It answers a row where it wrote.
-const acceptEvent = `
+// acceptEvents writes the deliveries of events, and along with them the inbox entries and the requests to send, in
+// one statement; what belongs to an event that was accepted before is not written. It answers the deliveries
+// that it wrote.
+const acceptEvents = `
 WITH delivery AS (
   INSERT INTO notifications.deliveries (id, event_id, user_id, kind, channel, recipient, status, payload, created_at, updated_at)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
+  SELECT id, event_id, user_id, kind, channel, recipient, status, payload, created_at, created_at
+  FROM %s AS d(id, event_id, user_id, kind, channel, recipient, status, payload, created_at)
   ON CONFLICT ON CONSTRAINT deliveries_event DO NOTHING
-  RETURNING event_id, user_id, kind
+  RETURNING id, event_id, user_id, kind
 ), entry AS (
   INSERT INTO notifications.notifications (id, event_id, user_id, kind, title, body, order_id, created_at)
-  SELECT $10, event_id, user_id, kind, $11, $12, $13, $14 FROM delivery WHERE $10::uuid IS NOT NULL
-)
-SELECT FROM delivery`
+  SELECT n.id, d.event_id, d.user_id, d.kind, n.title, n.body, n.order_id, n.created_at
+  FROM %s AS n(delivery, id, title, body, order_id, created_at) JOIN delivery d ON d.id = n.delivery
+), request AS (%s)
+SELECT id, (%s)::text FROM delivery`
 
-// Accept writes what an event leads to; see [notifications.Store]. An event that is new takes two round trips.
+// acceptance is what an event leads to.
+type acceptance struct {
+	delivery *notifications.Delivery
+	entry    *notifications.Notification // nil for none
+}
+
+// Accept writes what an event leads to; see [notifications.Store].
 func (s *Store) Accept(ctx context.Context, d *notifications.Delivery, n *notifications.Notification) (fresh bool, err error) {
-	args := []any{d.ID, d.EventID, d.UserID, d.Kind, d.Channel, d.Recipient, d.Status, d.Payload, d.CreatedAt, nil, nil, nil, nil, nil}
-	if n != nil {
-		args = append(args[:9], n.ID, n.Title, n.Body, nullID(n.OrderID), n.CreatedAt)
-	}
-	err = postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
-		tag, err := p.Exec(ctx, acceptEvent, args...)
-		if err != nil {
-			return err
-		}
-		if fresh = tag.RowsAffected() == 1; !fresh {
-			return nil
-		}
-		event, err := emailRequested(d.ID, 1, d.CreatedAt)
-		if err != nil {
-			return err
-		}
-		batch := &pgx.Batch{}
-		if err := outbox.Queue(batch, Schema, event); err != nil {
-			return err
-		}
-		return p.CommitBatch(ctx, batch)
-	})
-	if err != nil {
+	if fresh, err = s.accepting.Do(ctx, acceptance{d, n}); err != nil {
 		return false, fmt.Errorf("notifications: accept: %w", err)
 	}
 	return fresh, nil
+}
+
+func (s *Store) acceptOne(ctx context.Context, a acceptance) (bool, error) {
+	results, err := s.acceptMany(ctx, []acceptance{a})
+	if err != nil {
+		return false, err
+	}
+	return results[0].Value, nil
+}
+
+func (s *Store) acceptMany(ctx context.Context, list []acceptance) ([]postgres.Result[bool], error) {
+	args := postgres.Columns(list, func(a acceptance) []any {
+		d := a.delivery
+		return []any{d.ID, d.EventID, d.UserID, d.Kind, d.Channel, d.Recipient, d.Status, d.Payload, d.CreatedAt}
+	})
+	var entries [][]any
+	requests := make([]outbox.Event, len(list))
+	for i, a := range list {
+		if n := a.entry; n != nil {
+			entries = append(entries, []any{a.delivery.ID, n.ID, n.Title, n.Body, nullID(n.OrderID), n.CreatedAt})
+		}
+		var err error
+		if requests[i], err = emailRequested(a.delivery.ID, 1, a.delivery.CreatedAt); err != nil {
+			return nil, err
+		}
+	}
+	if len(entries) == 0 { // a row that belongs to no delivery
+		entries = [][]any{{uuid.Nil, nil, nil, nil, nil, nil}}
+	}
+	args = append(args, postgres.Columns(entries, func(row []any) []any { return row })...)
+	request, more, err := outbox.Insertion(Schema, len(args)+1, "e.subject IN (SELECT id::text FROM delivery)", requests...)
+	if err != nil {
+		return nil, err
+	}
+	sql := fmt.Sprintf(acceptEvents, postgres.Unnest(1, "uuid uuid uuid text text text text jsonb timestamptz"),
+		postgres.Unnest(10, "uuid uuid text text uuid timestamptz"), request, outbox.Notification(Schema))
+	rows, err := s.pool.Query(ctx, sql, append(args, more...)...)
+	if err != nil {
+		return nil, err
+	}
+	fresh := make(map[uuid.UUID]bool, len(list))
+	var id uuid.UUID
+	var woken string
+	if _, err := pgx.ForEachRow(rows, []any{&id, &woken}, func() error { fresh[id] = true; return nil }); err != nil {
+		return nil, err
+	}
+	results := make([]postgres.Result[bool], len(list))
+	for i, a := range list {
+		results[i].Value = fresh[a.delivery.ID]
+	}
+	return results, nil
 }
 
 // emailRequested is the event that has a delivery's e-mail sent.
