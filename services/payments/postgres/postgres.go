@@ -4,12 +4,14 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/techmart/techmart/platform/group"
 	"github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/money"
@@ -23,12 +25,23 @@ const Schema = "payments"
 const Source = "/techmart/payments"
 
 // Store is payments.Store over PostgreSQL.
-type Store struct{ pool *pgxpool.Pool }
+//
+// Payments that are opened or settled at about the same time share a transaction.
+type Store struct {
+	pool     *pgxpool.Pool
+	opening  *group.Group[opening, bool]
+	changing *group.Group[change, struct{}]
+}
 
 var _ payments.Store = (*Store)(nil)
 
 // New makes the store; the schema has to be migrated.
-func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
+func New(pool *pgxpool.Pool) *Store {
+	s := &Store{pool: pool}
+	s.opening = postgres.Grouped[opening, bool]{Name: "payments.open", One: s.openOne, Many: s.openMany}.Group(pool)
+	s.changing = postgres.Grouped[change, struct{}]{Name: "payments.update", One: s.updateOne, Many: s.updateMany}.Group(pool)
+	return s
+}
 
 const paymentColumns = `p.id, p.order_id, p.customer_id, p.provider, p.status, p.currency, p.amount, p.authorized,
 	p.captured, p.refunded, p.closed, coalesce(p.token, ''), coalesce(p.reference, ''), coalesce(p.decline_code, ''),
@@ -83,16 +96,16 @@ func null(t time.Time) *time.Time {
 	return &t
 }
 
-const paymentInsert = `
-INSERT INTO payments.payments (id, order_id, customer_id, provider, status, currency, amount, authorized, captured, refunded,
-	closed, token, reference, decline_code, decline_reason, sequence, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, nullif($12, ''), nullif($13, ''), nullif($14, ''), nullif($15, ''), $16, $17, $18)
-ON CONFLICT (order_id) DO NOTHING`
+const transactionTypes = "uuid uuid text text text bigint text text text text integer timestamptz timestamptz timestamptz"
 
-const transactionUpsert = `
-INSERT INTO payments.transactions (id, payment_id, kind, status, currency, amount, reason, provider_reference, error_code,
-	error_message, attempts, leased_until, created_at, settled_at)
-VALUES ($1, $2, $3, $4, $5, $6, nullif($7, ''), nullif($8, ''), nullif($9, ''), nullif($10, ''), $11, $12, $13, $14)
+const transactionNames = `id, payment_id, kind, status, currency, amount, reason, provider_reference, error_code, error_message, attempts,
+	leased_until, created_at, settled_at`
+
+var transactionsUpsert = `
+INSERT INTO payments.transactions (` + transactionNames + `)
+SELECT id, payment_id, kind, status, currency, amount, nullif(reason, ''), nullif(provider_reference, ''), nullif(error_code, ''),
+	nullif(error_message, ''), attempts, leased_until, created_at, settled_at
+FROM ` + postgres.Unnest(1, transactionTypes) + ` AS t(` + transactionNames + `)
 ON CONFLICT (id) DO UPDATE SET status = EXCLUDED.status, provider_reference = EXCLUDED.provider_reference,
 	error_code = EXCLUDED.error_code, error_message = EXCLUDED.error_message, attempts = EXCLUDED.attempts,
 	leased_until = EXCLUDED.leased_until, settled_at = EXCLUDED.settled_at`
@@ -102,19 +115,69 @@ func transactionArgs(t *payments.Transaction) []any {
 		t.ErrorCode, t.ErrorMessage, t.Attempts, null(t.LeasedUntil), t.CreatedAt, null(t.SettledAt)}
 }
 
-// paymentOpen writes the transaction only along with its payment, in one statement.
-const paymentOpen = `WITH opened AS (` + paymentInsert + ` RETURNING id)
-INSERT INTO payments.transactions (id, payment_id, kind, status, currency, amount, reason, provider_reference, error_code,
-	error_message, attempts, leased_until, created_at, settled_at)
-SELECT $19, opened.id, $20, $21, $22, $23, nullif($24, ''), nullif($25, ''), nullif($26, ''), nullif($27, ''), $28, $29, $30, $31 FROM opened`
+// paymentsOpen writes a transaction only along with its payment, in one statement, and answers the payments that it wrote.
+var paymentsOpen = `WITH opened AS (
+	INSERT INTO payments.payments (id, order_id, customer_id, provider, status, currency, amount, authorized, captured, refunded,
+		closed, token, reference, decline_code, decline_reason, sequence, created_at, updated_at)
+	SELECT id, order_id, customer_id, provider, status, currency, amount, authorized, captured, refunded,
+		closed, nullif(token, ''), nullif(reference, ''), nullif(decline_code, ''), nullif(decline_reason, ''), sequence, created_at, updated_at
+	FROM ` + postgres.Unnest(1, "uuid uuid uuid text text text bigint bigint bigint bigint boolean text text text text bigint timestamptz timestamptz") + `
+		AS p(id, order_id, customer_id, provider, status, currency, amount, authorized, captured, refunded,
+		closed, token, reference, decline_code, decline_reason, sequence, created_at, updated_at)
+	ON CONFLICT (order_id) DO NOTHING RETURNING id
+), begun AS (
+	INSERT INTO payments.transactions (` + transactionNames + `)
+	SELECT t.id, t.payment_id, kind, status, currency, amount, nullif(reason, ''), nullif(provider_reference, ''), nullif(error_code, ''),
+		nullif(error_message, ''), attempts, leased_until, created_at, settled_at
+	FROM ` + postgres.Unnest(19, transactionTypes) + ` AS t(` + transactionNames + `) JOIN opened ON opened.id = t.payment_id
+)
+SELECT id FROM opened`
+
+// opening is a payment with its first transaction.
+type opening struct {
+	payment     *payments.Payment
+	transaction *payments.Transaction
+}
 
 // PaymentOpen implements payments.Store.
 func (s *Store) PaymentOpen(ctx context.Context, p *payments.Payment, t *payments.Transaction) (bool, error) {
-	args := []any{p.ID, p.OrderID, p.CustomerID, p.Provider, p.Status, p.Amount.Currency, p.Amount.Amount,
-		p.Authorized.Amount, p.Captured.Amount, p.Refunded.Amount, p.Closed, p.Token, p.Reference, p.DeclineCode, p.DeclineReason,
-		p.Sequence, p.CreatedAt, p.UpdatedAt, t.ID}
-	tag, err := s.pool.Exec(ctx, paymentOpen, append(args, transactionArgs(t)[2:]...)...)
-	return err == nil && tag.RowsAffected() == 1, err
+	payment, transaction := *p, *t // a caller that leaves may change its own
+	return s.opening.Do(ctx, opening{&payment, &transaction})
+}
+
+func (s *Store) openOne(ctx context.Context, o opening) (bool, error) {
+	results, err := s.openMany(ctx, []opening{o})
+	if err != nil {
+		return false, err
+	}
+	return results[0].Value, nil
+}
+
+func (s *Store) openMany(ctx context.Context, list []opening) ([]postgres.Result[bool], error) {
+	args := postgres.Columns(list, func(o opening) []any {
+		p := o.payment
+		return []any{p.ID, p.OrderID, p.CustomerID, p.Provider, p.Status, p.Amount.Currency, p.Amount.Amount,
+			p.Authorized.Amount, p.Captured.Amount, p.Refunded.Amount, p.Closed, p.Token, p.Reference, p.DeclineCode, p.DeclineReason,
+			p.Sequence, p.CreatedAt, p.UpdatedAt}
+	})
+	args = append(args, postgres.Columns(list, func(o opening) []any {
+		t := *o.transaction
+		t.PaymentID = o.payment.ID
+		return transactionArgs(&t)
+	})...)
+	rows, err := s.pool.Query(ctx, paymentsOpen, args...)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return nil, err
+	}
+	results := make([]postgres.Result[bool], len(list))
+	for i, o := range list {
+		results[i].Value = slices.Contains(opened, o.payment.ID)
+	}
+	return results, nil
 }
 
 const paymentLock = `SELECT ` + paymentColumns + ` FROM payments.payments p WHERE p.id = $1 FOR UPDATE`
@@ -131,6 +194,16 @@ const keyFind = `SELECT request_hash, result_id, created_at FROM payments.idempo
 
 // PaymentUpdate implements payments.Store. It takes two round trips.
 func (s *Store) PaymentUpdate(ctx context.Context, target payments.Target, key *payments.Key, fn func(*payments.Unit) error) error {
+	if key == nil && target.PaymentID != uuid.Nil {
+		fn, leave := postgres.Leavable(fn)
+		defer leave()
+		_, err := s.changing.Do(ctx, change{target.PaymentID, fn})
+		return err
+	}
+	return s.update(ctx, target, key, fn)
+}
+
+func (s *Store) update(ctx context.Context, target payments.Target, key *payments.Key, fn func(*payments.Unit) error) error {
 	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
 		u, err := lock(ctx, p, target, key)
 		if err != nil {
@@ -139,7 +212,7 @@ func (s *Store) PaymentUpdate(ctx context.Context, target payments.Target, key *
 		if err := fn(u); err != nil {
 			return err
 		}
-		batch, err := changes(u, key)
+		batch, err := changes(key, u)
 		if err != nil {
 			return err
 		}
@@ -150,6 +223,97 @@ func (s *Store) PaymentUpdate(ctx context.Context, target payments.Target, key *
 	}
 	return err
 }
+
+// change is a change of a payment.
+type change struct {
+	id uuid.UUID
+	fn func(*payments.Unit) error
+}
+
+func (s *Store) updateOne(ctx context.Context, c change) (struct{}, error) {
+	return struct{}{}, s.update(ctx, payments.Target{PaymentID: c.id}, nil, c.fn)
+}
+
+const (
+	paymentsLock         = `SELECT ` + paymentColumns + ` FROM payments.payments p WHERE p.id = ANY($1) ORDER BY p.id FOR UPDATE`
+	transactionsOpenMany = `SELECT ` + transactionColumns + ` FROM payments.transactions t
+WHERE t.payment_id = ANY($1) AND t.status = 'PENDING' ORDER BY t.payment_id, t.created_at, t.id`
+)
+
+// updateMany changes payments in one transaction of two round trips. A second change of one payment is made by itself
+// afterwards: it needs what the first one wrote.
+func (s *Store) updateMany(ctx context.Context, list []change) ([]postgres.Result[struct{}], error) {
+	var ids []uuid.UUID
+	var later []int
+	for i, c := range list {
+		if slices.Contains(ids, c.id) {
+			later = append(later, i)
+		} else {
+			ids = append(ids, c.id)
+		}
+	}
+	var results []postgres.Result[struct{}]
+	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
+		units, err := lockMany(ctx, p, ids)
+		if err != nil {
+			return err
+		}
+		results = make([]postgres.Result[struct{}], len(list))
+		var changed []*payments.Unit
+		for i, c := range list {
+			u := units[c.id]
+			switch {
+			case slices.Contains(later, i):
+			case u == nil:
+				results[i].Err = noSuchPayment()
+			default:
+				if results[i].Err = c.fn(u); results[i].Err == nil {
+					changed = append(changed, u)
+				}
+			}
+		}
+		if len(changed) == 0 {
+			return nil
+		}
+		batch, err := changes(nil, changed...)
+		if err != nil {
+			return err
+		}
+		return p.CommitBatch(ctx, batch)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range later {
+		_, results[i].Err = s.updateOne(ctx, list[i])
+	}
+	return results, nil
+}
+
+// lockMany locks payments in the order of their ids and reads what belongs to them.
+func lockMany(ctx context.Context, tx pgx.Tx, ids []uuid.UUID) (map[uuid.UUID]*payments.Unit, error) {
+	units := make(map[uuid.UUID]*payments.Unit, len(ids))
+	batch := &pgx.Batch{}
+	batch.Queue(paymentsLock, ids).Query(func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, scanPayment)
+		for _, p := range found {
+			units[p.ID] = &payments.Unit{Payment: p}
+		}
+		return err
+	})
+	batch.Queue(transactionsOpenMany, ids).Query(func(rows pgx.Rows) error {
+		open, err := pgx.CollectRows(rows, scanTransaction)
+		for _, t := range open {
+			if u := units[t.PaymentID]; u != nil {
+				u.Open = append(u.Open, t)
+			}
+		}
+		return err
+	})
+	return units, tx.SendBatch(ctx, batch).Close()
+}
+
+func noSuchPayment() error { return errs.New(errs.NotFound, "There is no such payment.") }
 
 // lock locks a payment and reads what belongs to it. The statements behind the lock see what the one before
 // wrote.
@@ -186,7 +350,7 @@ func lock(ctx context.Context, tx pgx.Tx, target payments.Target, key *payments.
 		return nil, err
 	}
 	if u.Payment == nil {
-		return nil, errs.New(errs.NotFound, "There is no such payment.")
+		return nil, noSuchPayment()
 	}
 	return u, nil
 }

@@ -4,23 +4,32 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/techmart/techmart/platform/group"
 	"github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/payments"
 	"github.com/techmart/techmart/services/payments/sandbox"
 )
 
 // SandboxBooks are the books of the sandbox provider.
-type SandboxBooks struct{ pool *pgxpool.Pool }
+type SandboxBooks struct {
+	pool     *pgxpool.Pool
+	charging *group.Group[charging, struct{}]
+}
 
 var _ sandbox.Books = (*SandboxBooks)(nil)
 
 // NewSandboxBooks makes the books; the schema has to be migrated.
-func NewSandboxBooks(pool *pgxpool.Pool) *SandboxBooks { return &SandboxBooks{pool: pool} }
+func NewSandboxBooks(pool *pgxpool.Pool) *SandboxBooks {
+	b := &SandboxBooks{pool: pool}
+	b.charging = postgres.Grouped[charging, struct{}]{Name: "sandbox.charge", One: b.chargeOne, Many: b.chargeMany}.Group(pool)
+	return b
+}
 
 const chargeColumns = `key, kind, coalesce(authorization_key, ''), token, currency, amount, attempts, done, approved, reference,
 	code, message, captured, refunded, voided, created_at`
@@ -46,8 +55,99 @@ func scanCharge(row pgx.CollectableRow) (*sandbox.Charge, error) {
 	return &c, err
 }
 
-// Update implements sandbox.Books. It takes two round trips.
+// Update implements sandbox.Books. It takes two round trips. Charges without an authorization before them share a
+// transaction with others.
 func (b *SandboxBooks) Update(ctx context.Context, key, authorization string, fn func(charge, authorization *sandbox.Charge)) error {
+	if authorization != "" {
+		return b.update(ctx, key, authorization, fn)
+	}
+	change, leave := postgres.Leavable(func(c *sandbox.Charge) error {
+		fn(c, nil)
+		return nil
+	})
+	defer leave()
+	_, err := b.charging.Do(ctx, charging{key, change})
+	return err
+}
+
+// charging is a change of a charge.
+type charging struct {
+	key    string
+	change func(*sandbox.Charge) error
+}
+
+func (b *SandboxBooks) chargeOne(ctx context.Context, c charging) (struct{}, error) {
+	var failed error
+	err := b.update(ctx, c.key, "", func(charge, _ *sandbox.Charge) { failed = c.change(charge) })
+	return struct{}{}, errors.Join(err, failed)
+}
+
+const (
+	chargesLock = `SELECT ` + chargeColumns + ` FROM payments.sandbox_charges WHERE key = ANY($1) ORDER BY key FOR UPDATE`
+	chargeNames = `key, kind, token, currency, amount, attempts, done, approved, reference, code, message, captured, refunded, voided`
+)
+
+var (
+	chargeRows = postgres.Unnest(1, "text text text text bigint integer boolean boolean text text text bigint bigint boolean") + ` AS n(` + chargeNames + `)`
+	// A charge that another process makes at the same time ends the transaction.
+	chargesAdd   = `INSERT INTO payments.sandbox_charges (` + chargeNames + `) SELECT ` + chargeNames + ` FROM ` + chargeRows
+	chargesWrite = `UPDATE payments.sandbox_charges c SET kind = n.kind, token = n.token, currency = n.currency, amount = n.amount,
+	attempts = n.attempts, done = n.done, approved = n.approved, reference = n.reference, code = n.code, message = n.message,
+	captured = n.captured, refunded = n.refunded, voided = n.voided
+FROM ` + chargeRows + ` WHERE c.key = n.key`
+)
+
+func (b *SandboxBooks) chargeMany(ctx context.Context, list []charging) ([]postgres.Result[struct{}], error) {
+	keys := make([]string, len(list))
+	for i, c := range list {
+		keys[i] = c.key
+	}
+	results := make([]postgres.Result[struct{}], len(list))
+	err := postgres.InPipeline(ctx, b.pool, func(p *postgres.Pipeline) error {
+		rows, err := p.Query(ctx, chargesLock, keys)
+		if err != nil {
+			return err
+		}
+		found, err := pgx.CollectRows(rows, scanCharge)
+		if err != nil {
+			return err
+		}
+		charges := make(map[string]*sandbox.Charge, len(list))
+		for _, c := range found {
+			charges[c.Key] = c
+		}
+		var added, changed []*sandbox.Charge
+		for i, c := range list {
+			charge := charges[c.key]
+			known := charge != nil
+			if !known {
+				charge = &sandbox.Charge{Key: c.key}
+			}
+			if results[i].Err = c.change(charge); results[i].Err != nil {
+				continue
+			}
+			switch {
+			case !known:
+				added, charges[c.key] = append(added, charge), charge
+			case slices.Contains(found, charge) && !slices.Contains(changed, charge):
+				changed = append(changed, charge)
+			}
+		}
+		books := &pgx.Batch{}
+		for sql, list := range map[string][]*sandbox.Charge{chargesAdd: added, chargesWrite: changed} {
+			if len(list) > 0 {
+				books.Queue(sql, postgres.Columns(list, func(c *sandbox.Charge) []any {
+					return []any{c.Key, c.Kind, c.Token, c.Amount.Currency, c.Amount.Amount, c.Attempts, c.Done, c.Result.Approved,
+						c.Result.Reference, c.Result.Code, c.Result.Message, c.Captured, c.Refunded, c.Voided}
+				})...)
+			}
+		}
+		return p.CommitBatch(ctx, books)
+	})
+	return results, err
+}
+
+func (b *SandboxBooks) update(ctx context.Context, key, authorization string, fn func(charge, authorization *sandbox.Charge)) error {
 	return postgres.InPipeline(ctx, b.pool, func(p *postgres.Pipeline) error {
 		var held, charge *sandbox.Charge
 		locks := &pgx.Batch{}

@@ -3,63 +3,73 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/techmart/techmart/platform/outbox"
+	"github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/payments"
 )
 
-const paymentWrite = `
-UPDATE payments.payments SET status = $2, authorized = $3, captured = $4, refunded = $5, closed = $6, token = nullif($7, ''),
-	reference = nullif($8, ''), decline_code = nullif($9, ''), decline_reason = nullif($10, ''), sequence = $11, updated_at = $12
-WHERE id = $1`
+var paymentsWrite = `
+UPDATE payments.payments p SET status = n.status, authorized = n.authorized, captured = n.captured, refunded = n.refunded, closed = n.closed,
+	token = nullif(n.token, ''), reference = nullif(n.reference, ''), decline_code = nullif(n.decline_code, ''),
+	decline_reason = nullif(n.decline_reason, ''), sequence = n.sequence, updated_at = n.updated_at
+FROM ` + postgres.Unnest(1, "uuid text bigint bigint bigint boolean text text text text bigint timestamptz") + `
+	AS n(id, status, authorized, captured, refunded, closed, token, reference, decline_code, decline_reason, sequence, updated_at)
+WHERE p.id = n.id`
 
-const entryInsert = `
+var entriesInsert = `
 INSERT INTO payments.ledger_entries (transaction_id, account, direction, amount, currency, created_at)
-SELECT e.transaction_id, e.account, e.direction, e.amount, e.currency, $6
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[]) AS e(transaction_id, account, direction, amount, currency)`
+SELECT transaction_id, account, direction, amount, currency, created_at
+FROM ` + postgres.Unnest(1, "uuid text text bigint text timestamptz") + ` AS e(transaction_id, account, direction, amount, currency, created_at)`
 
 const keyInsert = `
 INSERT INTO payments.idempotency_keys (owner, operation, key, request_hash, result_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)`
 
-// changes gives the statements for all that the unit says.
-func changes(u *payments.Unit, key *payments.Key) (*pgx.Batch, error) {
-	p, batch := u.Payment, &pgx.Batch{}
-	batch.Queue(paymentWrite, p.ID, p.Status, p.Authorized.Amount, p.Captured.Amount, p.Refunded.Amount, p.Closed, p.Token,
-		p.Reference, p.DeclineCode, p.DeclineReason, p.Sequence, p.UpdatedAt)
-	for _, t := range u.Saved {
-		batch.Queue(transactionUpsert, transactionArgs(t)...)
-	}
-	if len(u.Entries) > 0 {
-		batch.Queue(entryInsert, entryArgs(u)...)
-	}
-	if u.Use != nil && key != nil {
-		batch.Queue(keyInsert, key.Owner, key.Operation, key.Key, u.Use.RequestHash, u.Use.TransactionID, u.Use.CreatedAt)
-	}
-	events := make([]outbox.Event, len(u.Events))
-	for i, e := range u.Events {
-		data, err := json.Marshal(e.Data)
-		if err != nil {
-			return nil, err
+// changes gives the statements for all that the units say.
+func changes(key *payments.Key, units ...*payments.Unit) (*pgx.Batch, error) {
+	batch := &pgx.Batch{}
+	batch.Queue(paymentsWrite, postgres.Columns(units, func(u *payments.Unit) []any {
+		p := u.Payment
+		return []any{p.ID, p.Status, p.Authorized.Amount, p.Captured.Amount, p.Refunded.Amount, p.Closed, p.Token,
+			p.Reference, p.DeclineCode, p.DeclineReason, p.Sequence, p.UpdatedAt}
+	})...)
+	var (
+		saved   []*payments.Transaction
+		entries [][]any
+		events  []outbox.Event
+	)
+	for _, u := range units {
+		for _, t := range u.Saved {
+			// One statement writes a row once.
+			saved = append(slices.DeleteFunc(saved, func(earlier *payments.Transaction) bool { return earlier.ID == t.ID }), t)
 		}
-		events[i] = outbox.Event{ID: e.ID, Type: e.Type, Source: Source, Subject: e.Subject.String(), Sequence: e.Sequence, Time: e.Time, Data: data}
+		for _, e := range u.Entries {
+			entries = append(entries, []any{e.TransactionID, string(e.Account), direction(e), e.Amount.Amount, string(e.Amount.Currency), u.Payment.UpdatedAt})
+		}
+		for _, e := range u.Events {
+			data, err := json.Marshal(e.Data)
+			if err != nil {
+				return nil, err
+			}
+			events = append(events, outbox.Event{ID: e.ID, Type: e.Type, Source: Source, Subject: e.Subject.String(), Sequence: e.Sequence, Time: e.Time, Data: data})
+		}
+	}
+	if len(saved) > 0 {
+		batch.Queue(transactionsUpsert, postgres.Columns(saved, transactionArgs)...)
+	}
+	if len(entries) > 0 {
+		batch.Queue(entriesInsert, postgres.Columns(entries, func(row []any) []any { return row })...)
+	}
+	for _, u := range units {
+		if u.Use != nil && key != nil {
+			batch.Queue(keyInsert, key.Owner, key.Operation, key.Key, u.Use.RequestHash, u.Use.TransactionID, u.Use.CreatedAt)
+		}
 	}
 	return batch, outbox.Queue(batch, Schema, events...)
-}
-
-// entryArgs gives the entries by column.
-func entryArgs(u *payments.Unit) []any {
-	n := len(u.Entries)
-	ids, accounts, directions := make([]uuid.UUID, n), make([]string, n), make([]string, n)
-	amounts, currencies := make([]int64, n), make([]string, n)
-	for i, e := range u.Entries {
-		ids[i], accounts[i], directions[i] = e.TransactionID, string(e.Account), direction(e)
-		amounts[i], currencies[i] = e.Amount.Amount, string(e.Amount.Currency)
-	}
-	return []any{ids, accounts, directions, amounts, currencies, u.Payment.UpdatedAt}
 }
 
 func direction(e payments.Entry) string {
