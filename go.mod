@@ -2,6 +2,8 @@ module github.com/techmart/techmart
 
 go 1.26.8
 
+ignore node_modules
+
 require (
 	github.com/99designs/gqlgen v0.17.98
 	github.com/Khan/genqlient v0.8.1

@@ -21,6 +21,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"golang.org/x/sync/errgroup"
 
+	web "github.com/techmart/techmart/clients/web"
 	"github.com/techmart/techmart/gateway"
 	"github.com/techmart/techmart/migrations"
 	"github.com/techmart/techmart/platform/mongodb"
@@ -49,6 +50,7 @@ type App struct {
 	schema    graphql.ExecutableSchema
 	gateway   *gateway.Gateway
 	webhooks  map[string]http.Handler // of payment providers, by name
+	shop      web.Handler             // the shop front; without a key it shows nothing
 	closers   []func(context.Context) error
 }
 

@@ -94,6 +94,7 @@ type Deps struct {
 	Registry      *prometheus.Registry
 	Log           *slog.Logger
 	Media         http.Handler            // pictures, under /media/; nil where there are none
+	Shop          http.Handler            // the shop front, under /shop; nil where there is none
 	Mailbox       http.Handler            // captured e-mails, under /dev/mailbox; development only
 	Webhooks      map[string]http.Handler // of payment providers, by name; POST /webhooks/{name}
 	Demo          []Account               // shown on the landing page; development only
@@ -159,6 +160,10 @@ func (g *Gateway) routes() http.Handler {
 	mux.Handle("GET /.well-known/jwks.json", route("/.well-known/jwks.json", g.crossOrigin(http.HandlerFunc(g.jwks))))
 	if g.deps.Media != nil {
 		mux.Handle("GET /media/", route("/media/", embeddable(g.deps.Media)))
+	}
+	if g.deps.Shop != nil {
+		mux.Handle("GET /shop", route("/shop", g.deps.Shop))
+		mux.Handle("GET /shop/", route("/shop", g.deps.Shop))
 	}
 	for name, handler := range g.deps.Webhooks {
 		mux.Handle("POST /webhooks/"+name, route("/webhooks/"+name, handler))

@@ -16,9 +16,9 @@ var landingPage = template.Must(template.New("landing").Parse(landingText))
 func (g *Gateway) landing(w http.ResponseWriter, _ *http.Request) {
 	var b bytes.Buffer
 	data := struct {
-		Mailbox bool
-		Demo    []Account
-	}{g.deps.Mailbox != nil, g.deps.Demo}
+		Shop, Mailbox bool
+		Demo          []Account
+	}{g.deps.Shop != nil, g.deps.Mailbox != nil, g.deps.Demo}
 	if err := landingPage.Execute(&b, data); err != nil {
 		panic(err)
 	}

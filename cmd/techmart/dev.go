@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/techmart/techmart/app"
+	web "github.com/techmart/techmart/clients/web"
 	"github.com/techmart/techmart/devstack"
 )
 
@@ -74,6 +75,9 @@ func (d *devCommand) Run(ctx context.Context, p *program) (err error) {
 	if err := a.Seed(ctx, 1, say.line); err != nil {
 		return err
 	}
+	if err := openShop(ctx, a, filepath.Join(d.Data, "shop-key")); err != nil {
+		return err
+	}
 	say.line(fmt.Sprintf("ready after %.1f s", time.Since(say.began).Seconds()))
 	welcome(p.out, "http://"+l.Addr().String(), environment)
 	return a.Run(ctx, app.Parts{API: l, Worker: true})
@@ -94,7 +98,7 @@ func configure(c *app.Config, stack *devstack.Stack, kept secrets, address strin
 		origin string
 	}{
 		{&c.Mode, app.Development, "dev"},
-		{&c.PublicURL, "http://" + address, "dev"},
+		{&c.PublicURL, "http://" + address + web.Prefix, "dev"},
 		{&c.LogFormat, "text", "dev"},
 		{&c.PostgresURL, stack.PostgresURL, "dev"},
 		{&c.MongoURL, stack.MongoURL, "dev"},
@@ -126,6 +130,7 @@ func welcome(out io.Writer, base, environment string) {
 	fmt.Fprintf(out, `
   TechMart is running. Ctrl-C stops it.
 
+  shop         %[1]s/shop
   playground   %[1]s/playground
   graph        %[1]s/graphql
   mailbox      %[1]s/dev/mailbox

@@ -30,6 +30,7 @@ type commands struct {
 	Inventory   inventoryCommand   `cmd:"" help:"Stock: check it, and repair it."`
 	Clients     clientsCommand     `cmd:"" help:"API clients: their keys, scopes and modes."`
 	Documents   documentsCommand   `cmd:"" help:"Trusted documents of API clients."`
+	Shop        shopCommand        `cmd:"" help:"The shop front at /shop."`
 	DeadLetters deadLettersCommand `cmd:"" name:"deadletters" help:"Messages that were given up."`
 	Schema      schemaCommand      `cmd:"" help:"Print the schema with the directives of Federation 2, for composition; no server is needed."`
 	Config      configCommand      `cmd:"" help:"Show every setting and where it comes from; secrets are masked."`
