@@ -148,11 +148,12 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.shop.SetKey(c.ShopKey)
 	deps := gateway.Deps{
 		Schema: g.part, Whole: g.whole.Schema(), Loaders: a.loaders, Authenticator: s.Users, JWKS: s.Users.JWKS,
 		Budgets: budgetBank{redis.NewBank(a.redis)},
 		Clients: apiClients{a.directory}, Documents: apiClients{a.directory}, Persisted: persistedQueries{a.redis}, Checks: a.checks(), Registry: a.registry, Log: a.log, Demo: o.Demo,
-		Media: seed.MediaHandler(), Webhooks: a.webhooks,
+		Media: seed.MediaHandler(), Shop: &a.shop, Webhooks: a.webhooks,
 	}
 	if a.stores.mailbox != nil && c.Mode == Development {
 		deps.Mailbox = mailbox.NewHandler("/dev/mailbox", a.stores.mailbox, a.log)
