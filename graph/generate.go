@@ -6,6 +6,7 @@ import "embed"
 
 //go:generate sh -c "cd .. && go tool gqlgen generate"
 //go:generate go run ../scripts/sdl schema.graphql
+//go:generate sh -c "cd ../clients/go && go tool genqlient && go run ../../scripts/manifest operations.json manifest.json"
 
 // Schema holds the SDL files, one a domain.
 //

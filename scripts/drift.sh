@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-sums() { find graph/generated graph/model graph/schema.graphql -type f -print0 | sort -z | xargs -0 sha256sum; }
+sums() { find graph/generated graph/model graph/schema.graphql clients/go -type f -print0 | sort -z | xargs -0 sha256sum; }
 before=$(sums)
 go generate ./...
 after=$(sums)
