@@ -63,6 +63,7 @@ func (a *App) build(o Options) error {
 	s.Products = products.New(products.Deps{
 		Catalog: a.stores.catalogue, Inventory: a.stores.catalogue, Reviews: a.stores.catalogue,
 		Signals: a.hub, Purchases: purchases{s}, Authors: authors{s}, Orders: stockOrders{s}, Currency: currency, Clock: o.Clock, Log: a.log,
+		KeyLease: c.IdempotencyLease,
 	})
 	terms, err := c.terms()
 	if err != nil {

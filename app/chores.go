@@ -38,6 +38,7 @@ func (a *App) chores() []chore {
 		{"purge idempotency keys of payments", time.Hour, untilNone(func(ctx context.Context) (int, error) {
 			return s.Payments.PurgeKeys(ctx, keysKept, purgeBatch)
 		})},
+		{"purge idempotency keys of promotions", time.Hour, untilNone(s.Promotions.Purge)},
 		{"purge notices of payment providers", time.Hour, untilNone(func(ctx context.Context) (int, error) {
 			return s.Payments.PurgeNotices(ctx, noticesKept, purgeBatch)
 		})},

@@ -101,6 +101,7 @@ type Config struct {
 	MaxBatch          int           `env:"MAX_BATCH" envDefault:"10" doc:"operations of a batch at most"`
 	MaxBodyBytes      int64         `env:"MAX_BODY_BYTES" envDefault:"1048576" doc:"bytes of a request at most"`
 	OperationTimeout  time.Duration `env:"OPERATION_TIMEOUT" envDefault:"10s" doc:"a query or mutation is stopped after this"`
+	IdempotencyLease  time.Duration `env:"IDEMPOTENCY_LEASE" envDefault:"15s" doc:"how long an idempotency key stays taken by a call whose process was killed"`
 	KeepAlive         time.Duration `env:"KEEP_ALIVE" envDefault:"15s" doc:"time between signs of life on event streams"`
 	StreamsPerViewer  int           `env:"STREAMS_PER_VIEWER" envDefault:"20" doc:"WebSockets and event streams of an account that a process holds at most"`
 	StreamsPerAddress int           `env:"STREAMS_PER_ADDRESS" envDefault:"200" doc:"WebSockets and event streams from an IP address (IPv6: a /64) that a process holds at most"`

@@ -31,7 +31,7 @@ func (c Config) terms() (orders.Config, error) {
 	}
 	return orders.Config{
 		Currency: currency, ShippingFee: fee, FreeShippingFrom: free, Methods: methods,
-		TaxRatePercent: c.TaxRatePercent, TaxRates: rates, CaptureNow: c.CaptureNow,
+		TaxRatePercent: c.TaxRatePercent, TaxRates: rates, CaptureNow: c.CaptureNow, KeyLease: c.IdempotencyLease,
 	}, nil
 }
 

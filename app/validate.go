@@ -77,7 +77,7 @@ func (c Config) Validate() error {
 	c.checkBudgets(f)
 	for name, d := range map[string]time.Duration{
 		"SHUTDOWN_GRACE": c.ShutdownGrace, "ACCESS_TTL": c.AccessTTL, "SESSION_IDLE": c.SessionIdle,
-		"OPERATION_TIMEOUT": c.OperationTimeout, "KEEP_ALIVE": c.KeepAlive, "STREAM_SLOW_READER": c.StreamSlowReader, "STREAM_RESERVATION": c.StreamReservation, "PERSISTED_TTL": c.PersistedTTL,
+		"OPERATION_TIMEOUT": c.OperationTimeout, "IDEMPOTENCY_LEASE": c.IdempotencyLease, "KEEP_ALIVE": c.KeepAlive, "STREAM_SLOW_READER": c.StreamSlowReader, "STREAM_RESERVATION": c.StreamReservation, "PERSISTED_TTL": c.PersistedTTL,
 	} {
 		f.check(d > 0, name+" is a time such as 15s")
 	}

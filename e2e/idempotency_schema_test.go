@@ -17,10 +17,10 @@ import (
 // money.
 var moves = map[string]string{
 	"cartDiscountCodesUpdate": "sets codes", "cartShippingMethodSelect": "sets a choice", "cartMerge": "a cart is merged once",
-	"orderDeliver": "parcels arrive once", "orderNoteAdd": "a note",
+	"orderNoteAdd":  "a note",
 	"productUpdate": "compares versions", "productArchive": "sets a status", "inventoryPolicySet": "sets a choice", "categoryCreate": "its slug is taken once",
 	"categoryUpdate": "compares versions", "categoryDelete": "deletes", "reviewCreate": "one of each customer", "reviewDelete": "deletes",
-	"promotionCreate": "its code is taken once", "promotionUpdate": "compares versions", "promotionDelete": "deletes",
+	"promotionUpdate": "compares versions", "promotionDelete": "deletes",
 	"notificationsMarkRead": "sets a mark",
 }
 

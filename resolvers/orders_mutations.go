@@ -103,11 +103,16 @@ func (m mutationResolver) OrderDeliver(ctx context.Context, input model.OrderDel
 		parcel, err = id(model.PrefixFulfillment, *input.FulfillmentID, "fulfillmentId")
 		faults.Merge(err)
 	}
-	order, wrong, err := changedOrder(faults.Err(), func() (*orders.Order, error) { return m.r.Orders.Deliver(ctx, orderID, parcel) })
+	var replayed bool
+	order, wrong, err := changedOrder(faults.Err(), func() (*orders.Order, error) {
+		return m.r.Orders.Deliver(ctx, orders.DeliverInput{
+			IdempotencyKey: request.IdempotencyKey(ctx, input.IdempotencyKey), OrderID: orderID, FulfillmentID: parcel, Replayed: &replayed,
+		})
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &model.OrderDeliverPayload{Order: order, UserErrors: wrong}, nil
+	return &model.OrderDeliverPayload{Order: order, Replayed: replayed, UserErrors: wrong}, nil
 }
 
 // OrderNoteAdd answers Mutation.orderNoteAdd.

@@ -8,6 +8,7 @@ import (
 	"github.com/techmart/techmart/dataloaders"
 	"github.com/techmart/techmart/graph/generated"
 	"github.com/techmart/techmart/graph/model"
+	"github.com/techmart/techmart/graph/request"
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/pricing"
 	"github.com/techmart/techmart/services/promotions"
@@ -64,12 +65,15 @@ func (q queryResolver) Promotions(ctx context.Context, first *int, after *string
 
 // PromotionCreate answers Mutation.promotionCreate.
 func (m mutationResolver) PromotionCreate(ctx context.Context, input model.PromotionCreateInput) (*model.PromotionCreatePayload, error) {
-	p, err := m.r.Promotions.Create(ctx, promotionTerms(input.Promotion))
+	var replayed bool
+	p, err := m.r.Promotions.Create(ctx, promotions.CreateInput{
+		Terms: promotionTerms(input.Promotion), IdempotencyKey: request.IdempotencyKey(ctx, input.IdempotencyKey), Replayed: &replayed,
+	})
 	promotion, wrong, err := changedPromotion(p, err)
 	if err != nil {
 		return nil, err
 	}
-	return &model.PromotionCreatePayload{Promotion: promotion, UserErrors: wrong}, nil
+	return &model.PromotionCreatePayload{Promotion: promotion, Replayed: replayed, UserErrors: wrong}, nil
 }
 
 // PromotionUpdate answers Mutation.promotionUpdate.

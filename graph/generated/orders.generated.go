@@ -1393,6 +1393,29 @@ func (ec *executionContext) fieldContext_OrderDeliverPayload_order(_ context.Con
 	return fc, nil
 }
 
+func (ec *executionContext) _OrderDeliverPayload_replayed(ctx context.Context, field graphql.CollectedField, obj *model.OrderDeliverPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_OrderDeliverPayload_replayed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Replayed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_OrderDeliverPayload_replayed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("OrderDeliverPayload", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) _OrderDeliverPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.OrderDeliverPayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2450,13 +2473,20 @@ func (ec *executionContext) unmarshalInputOrderDeliverInput(ctx context.Context,
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"orderId", "fulfillmentId"}
+	fieldsInOrder := [...]string{"idempotencyKey", "orderId", "fulfillmentId"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
 			continue
 		}
 		switch k {
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		case "orderId":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("orderId"))
 			data, err := ec.unmarshalNID2string(ctx, v)
@@ -3246,6 +3276,11 @@ func (ec *executionContext) _OrderDeliverPayload(ctx context.Context, sel ast.Se
 		case "order":
 			out.Values[i] = ec._OrderDeliverPayload_order(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "replayed":
+			out.Values[i] = ec._OrderDeliverPayload_replayed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "userErrors":

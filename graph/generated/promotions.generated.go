@@ -589,6 +589,29 @@ func (ec *executionContext) fieldContext_PromotionCreatePayload_promotion(_ cont
 	return fc, nil
 }
 
+func (ec *executionContext) _PromotionCreatePayload_replayed(ctx context.Context, field graphql.CollectedField, obj *model.PromotionCreatePayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PromotionCreatePayload_replayed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Replayed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PromotionCreatePayload_replayed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("PromotionCreatePayload", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) _PromotionCreatePayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *model.PromotionCreatePayload) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -810,13 +833,20 @@ func (ec *executionContext) unmarshalInputPromotionCreateInput(ctx context.Conte
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"promotion"}
+	fieldsInOrder := [...]string{"idempotencyKey", "promotion"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
 			continue
 		}
 		switch k {
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
 		case "promotion":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("promotion"))
 			data, err := ec.unmarshalNPromotionInput2ᚖgithubᚗcomᚋtechmartᚋtechmartᚋgraphᚋmodelᚐPromotionInput(ctx, v)
@@ -1249,6 +1279,11 @@ func (ec *executionContext) _PromotionCreatePayload(ctx context.Context, sel ast
 		case "promotion":
 			out.Values[i] = ec._PromotionCreatePayload_promotion(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "replayed":
+			out.Values[i] = ec._PromotionCreatePayload_replayed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		case "userErrors":

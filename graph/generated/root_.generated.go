@@ -481,6 +481,7 @@ type ComplexityRoot struct {
 
 	OrderDeliverPayload struct {
 		Order      func(childComplexity int) int
+		Replayed   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -747,6 +748,7 @@ type ComplexityRoot struct {
 
 	PromotionCreatePayload struct {
 		Promotion  func(childComplexity int) int
+		Replayed   func(childComplexity int) int
 		UserErrors func(childComplexity int) int
 	}
 
@@ -3024,6 +3026,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.OrderDeliverPayload.Order(childComplexity), true
+	case "OrderDeliverPayload.replayed":
+		if e.ComplexityRoot.OrderDeliverPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.OrderDeliverPayload.Replayed(childComplexity), true
 	case "OrderDeliverPayload.userErrors":
 		if e.ComplexityRoot.OrderDeliverPayload.UserErrors == nil {
 			break
@@ -4089,6 +4097,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.PromotionCreatePayload.Promotion(childComplexity), true
+	case "PromotionCreatePayload.replayed":
+		if e.ComplexityRoot.PromotionCreatePayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.PromotionCreatePayload.Replayed(childComplexity), true
 	case "PromotionCreatePayload.userErrors":
 		if e.ComplexityRoot.PromotionCreatePayload.UserErrors == nil {
 			break
@@ -6442,7 +6456,12 @@ type FulfillmentLine {
 type OrderEvent {
   "Globally unique: ` + "`" + `oevt_...` + "`" + `."
   id: ID!
-  "What happened: ` + "`" + `ORDER_PLACED` + "`" + `, ` + "`" + `STOCK_RESERVED` + "`" + `, ` + "`" + `PAYMENT_AUTHORIZED` + "`" + `, ` + "`" + `ORDER_CONFIRMED` + "`" + `, ` + "`" + `PAYMENT_CAPTURED` + "`" + `, ..."
+  """
+  What happened: ` + "`" + `ORDER_PLACED` + "`" + `, ` + "`" + `STOCK_RESERVED` + "`" + `, ` + "`" + `PAYMENT_AUTHORIZED` + "`" + `, ` + "`" + `ORDER_CONFIRMED` + "`" + `, ` + "`" + `PAYMENT_CAPTURED` + "`" + `, ...
+  What went wrong between the shop and the payment provider, and was put right by itself, has a name of its own:
+  ` + "`" + `PAYMENT_CHARGED_UNAVAILABLE` + "`" + `, ` + "`" + `PAYMENT_LATE_AUTHORIZATION` + "`" + `, ` + "`" + `PAYMENT_CAPTURE_RECOVERED` + "`" + `, ` + "`" + `PAYMENT_REFUND_RECOVERED` + "`" + `
+  and ` + "`" + `PAYMENT_REFUND_ANSWERED_TWICE` + "`" + `.
+  """
   type: String!
   "What happened, in English, safe to show."
   message: String!
@@ -6604,6 +6623,8 @@ type OrderFulfillPayload {
 
 "Notes an arrival."
 input OrderDeliverInput {
+  "Makes the call safe to repeat for at least 24 hours; any text up to 255 characters."
+  idempotencyKey: String
   "Which order."
   orderId: ID!
   "Which parcel; all of them when left out."
@@ -6614,6 +6635,8 @@ input OrderDeliverInput {
 type OrderDeliverPayload {
   "The order as it is now."
   order: Order
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
   "What was wrong."
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
@@ -7922,6 +7945,8 @@ input PromotionInput {
 
 "Makes a promotion."
 input PromotionCreateInput {
+  "Makes the call safe to repeat for at least 24 hours; any text up to 255 characters."
+  idempotencyKey: String
   "Its terms."
   promotion: PromotionInput!
 }
@@ -7930,6 +7955,8 @@ input PromotionCreateInput {
 type PromotionCreatePayload {
   "The new promotion."
   promotion: Promotion
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
   "What was wrong."
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
@@ -9237,6 +9264,8 @@ func (ec *executionContext) childFields_OrderDeliverPayload(ctx context.Context,
 	switch field.Name {
 	case "order":
 		return ec.fieldContext_OrderDeliverPayload_order(ctx, field)
+	case "replayed":
+		return ec.fieldContext_OrderDeliverPayload_replayed(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_OrderDeliverPayload_userErrors(ctx, field)
 	}
@@ -9769,6 +9798,8 @@ func (ec *executionContext) childFields_PromotionCreatePayload(ctx context.Conte
 	switch field.Name {
 	case "promotion":
 		return ec.fieldContext_PromotionCreatePayload_promotion(ctx, field)
+	case "replayed":
+		return ec.fieldContext_PromotionCreatePayload_replayed(ctx, field)
 	case "userErrors":
 		return ec.fieldContext_PromotionCreatePayload_userErrors(ctx, field)
 	}

@@ -978,6 +978,8 @@ type OrderConnection struct {
 
 // Notes an arrival.
 type OrderDeliverInput struct {
+	// Makes the call safe to repeat for at least 24 hours; any text up to 255 characters.
+	IdempotencyKey *string `json:"idempotencyKey"`
 	// Which order.
 	OrderID string `json:"orderId"`
 	// Which parcel; all of them when left out.
@@ -988,6 +990,8 @@ type OrderDeliverInput struct {
 type OrderDeliverPayload struct {
 	// The order as it is now.
 	Order *Order `json:"order"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
 	// What was wrong.
 	UserErrors []UserError `json:"userErrors"`
 }
@@ -1005,6 +1009,9 @@ type OrderEvent struct {
 	// Globally unique: `oevt_...`.
 	ID string `json:"id"`
 	// What happened: `ORDER_PLACED`, `STOCK_RESERVED`, `PAYMENT_AUTHORIZED`, `ORDER_CONFIRMED`, `PAYMENT_CAPTURED`, ...
+	// What went wrong between the shop and the payment provider, and was put right by itself, has a name of its own:
+	// `PAYMENT_CHARGED_UNAVAILABLE`, `PAYMENT_LATE_AUTHORIZATION`, `PAYMENT_CAPTURE_RECOVERED`, `PAYMENT_REFUND_RECOVERED`
+	// and `PAYMENT_REFUND_ANSWERED_TWICE`.
 	Type string `json:"type"`
 	// What happened, in English, safe to show.
 	Message string `json:"message"`
@@ -1719,6 +1726,8 @@ type PromotionConnection struct {
 
 // Makes a promotion.
 type PromotionCreateInput struct {
+	// Makes the call safe to repeat for at least 24 hours; any text up to 255 characters.
+	IdempotencyKey *string `json:"idempotencyKey"`
 	// Its terms.
 	Promotion *PromotionInput `json:"promotion"`
 }
@@ -1727,6 +1736,8 @@ type PromotionCreateInput struct {
 type PromotionCreatePayload struct {
 	// The new promotion.
 	Promotion *Promotion `json:"promotion"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
 	// What was wrong.
 	UserErrors []UserError `json:"userErrors"`
 }

@@ -154,7 +154,9 @@ func (s *Service) Add(ctx context.Context, in AddInput) (*Cart, error) {
 	if err != nil {
 		return nil, at(err, in.Token)
 	}
-	note(in.Replayed, replayed)
+	if note(in.Replayed, replayed); replayed {
+		return s.again(ctx, stored, token)
+	}
 	return s.changed(ctx, stored, known, token)
 }
 
@@ -226,12 +228,7 @@ func (s *Service) find(ctx context.Context, by Selector, token string) (*Cart, e
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.price(ctx, stored, nil)
-	if err != nil {
-		return nil, err
-	}
-	c.Token = token
-	return c, nil
+	return s.again(ctx, stored, token)
 }
 
 func (s *Service) edit(ctx context.Context, token string, r repeat, apply func(*Stored) error) (*Cart, error) {
@@ -251,8 +248,20 @@ func (s *Service) edit(ctx context.Context, token string, r repeat, apply func(*
 	if err != nil {
 		return nil, at(err, token)
 	}
-	note(r.replayed, replayed)
+	if note(r.replayed, replayed); replayed {
+		return s.again(ctx, stored, token)
+	}
 	return s.changed(ctx, stored, nil, token)
+}
+
+// again prices a cart as it is now, which holds nothing anew. That of an earlier call may be closed.
+func (s *Service) again(ctx context.Context, stored *Stored, token string) (*Cart, error) {
+	c, err := s.price(ctx, stored, nil)
+	if err != nil {
+		return nil, err
+	}
+	c.Token = token
+	return c, nil
 }
 
 // changed prices a cart after a change, with its warnings, and notes the prices as seen.

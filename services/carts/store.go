@@ -87,8 +87,8 @@ type Store interface {
 	// FindByUsers gives the open carts of the users, by user.
 	FindByUsers(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]*Stored, error)
 	// Edit changes a cart in one transaction. It fails with NOT_FOUND, with what Apply answers, and with
-	// IDEMPOTENCY_REUSED when the key was used with another input; used with the same input it
-	// gives the cart as it is without calling Apply.
+	// IDEMPOTENCY_REUSED when the key was used with another input, and IN_FLIGHT while another call has it; used with
+	// the same input it gives the cart that was changed then, as it is now, without calling Apply.
 	Edit(ctx context.Context, e Edit) (*Stored, error)
 	// Seen stores the prices that were shown, by line.
 	Seen(ctx context.Context, cart uuid.UUID, prices map[uuid.UUID]money.Money) error

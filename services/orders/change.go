@@ -24,8 +24,8 @@ type CancelInput struct {
 }
 
 // Cancel calls an order off that is not on its way yet: one's own, or any with orders:write. The status changes at
-// once; a job gives payment and stock back. It fails with NOT_FOUND, INVALID_STATE, CONFLICT and
-// IDEMPOTENCY_REUSED.
+// once; a job gives payment and stock back. It fails with NOT_FOUND, INVALID_STATE, CONFLICT,
+// IDEMPOTENCY_REUSED and IN_FLIGHT.
 func (s *Service) Cancel(ctx context.Context, in CancelInput) (*Order, error) {
 	v := viewer.FromContext(ctx)
 	if err := v.RequireAccount(); err != nil {
@@ -72,10 +72,7 @@ func (s *Service) Cancel(ctx context.Context, in CancelInput) (*Order, error) {
 		d.enqueue(causeCancelled)
 		return d.become(Cancelled, EntryCancelled, "The order was cancelled: "+text, EventCancelled)
 	})
-	if errors.Is(err, ErrKeyUsed) {
-		err = KeyReused() // for another order, a moment ago
-	}
-	if err != nil {
+	if err = keyed(err); err != nil {
 		note(in.Replayed, false)
 		return nil, at(err, "id")
 	}
@@ -95,8 +92,8 @@ type FulfillInput struct {
 }
 
 // Fulfill sends all or some of an order's lines in a parcel; needs orders:write. A job lowers the stock and captures the
-// parcel's share. It fails with NOT_FOUND, INVALID_STATE, OUT_OF_RANGE for more than is left, and
-// IDEMPOTENCY_REUSED.
+// parcel's share. It fails with NOT_FOUND, INVALID_STATE, OUT_OF_RANGE for more than is left,
+// IDEMPOTENCY_REUSED and IN_FLIGHT.
 func (s *Service) Fulfill(ctx context.Context, in FulfillInput) (*Order, *Fulfillment, error) {
 	v := viewer.FromContext(ctx)
 	if err := v.Require(viewer.OrdersWrite); err != nil {
@@ -131,10 +128,7 @@ func (s *Service) Fulfill(ctx context.Context, in FulfillInput) (*Order, *Fulfil
 		d.Key, d.Result = key, parcel.ID
 		return nil
 	})
-	if errors.Is(err, ErrKeyUsed) {
-		err = KeyReused() // for another order, a moment ago
-	}
-	if err != nil {
+	if err = keyed(err); err != nil {
 		return nil, nil, at(err, "orderId")
 	}
 	return d.Order, parcel, nil
@@ -253,17 +247,39 @@ func eventFulfillment(f *Fulfillment) *EventFulfillment {
 	return &EventFulfillment{ID: f.ID, Carrier: f.Carrier, TrackingNumber: f.TrackingNumber, TrackingURL: f.TrackingURL}
 }
 
-// Deliver notes that a parcel has arrived, or all of them for the zero id; needs orders:write. The order becomes
-// DELIVERED when all of it was sent and has arrived. It fails with NOT_FOUND and INVALID_STATE.
-func (s *Service) Deliver(ctx context.Context, orderID, fulfillmentID uuid.UUID) (*Order, error) {
-	if err := viewer.FromContext(ctx).Require(viewer.OrdersWrite); err != nil {
+// DeliverInput notes that parcels have arrived.
+type DeliverInput struct {
+	IdempotencyKey string // empty for none
+	OrderID        uuid.UUID
+	FulfillmentID  uuid.UUID // zero for all of them
+	Replayed       *bool     `json:"-"` // set where this is the answer of an earlier call; nil where nobody asks
+}
+
+// Deliver notes that a parcel has arrived, or all of them; needs orders:write. The order becomes DELIVERED when all of it
+// was sent and has arrived. It fails with NOT_FOUND, INVALID_STATE, IDEMPOTENCY_REUSED and IN_FLIGHT.
+func (s *Service) Deliver(ctx context.Context, in DeliverInput) (*Order, error) {
+	v := viewer.FromContext(ctx)
+	if err := v.Require(viewer.OrdersWrite); err != nil {
 		return nil, err
 	}
-	d, err := s.store.Update(ctx, orderID, nil, func(d *Draft) error {
-		d.begin(s.now())
-		return d.deliver(fulfillmentID)
-	})
+	if err := checkKey(in.IdempotencyKey); err != nil {
+		return nil, err
+	}
+	key, err := newKey(v.Actor(), "orderDeliver", in.IdempotencyKey, in)
 	if err != nil {
+		return nil, err
+	}
+	d, err := s.store.Update(ctx, in.OrderID, key, func(d *Draft) error {
+		if d.Used != nil {
+			note(in.Replayed, true)
+			return key.same(d.Used)
+		}
+		d.begin(s.now())
+		d.Key, d.Result = key, in.OrderID
+		return d.deliver(in.FulfillmentID)
+	})
+	if err = keyed(err); err != nil {
+		note(in.Replayed, false)
 		return nil, at(err, "orderId")
 	}
 	return d.Order, nil
@@ -373,6 +389,17 @@ func (d *Draft) refunded(r PaymentRefund) error {
 		}
 	}
 	return d.emit(EventRefunded, func(e *EventData) { e.Refund = &EventRefund{Amount: amount(r.Amount)} })
+}
+
+// keyed says what is wrong with the key of a change.
+func keyed(err error) error {
+	switch {
+	case errors.Is(err, ErrKeyUsed):
+		return KeyReused() // for another order, a moment ago
+	case errors.Is(err, ErrKeyBusy):
+		return inFlight()
+	}
+	return err
 }
 
 // at blames the input field for an order that is not there.

@@ -127,14 +127,14 @@ func TestFulfillAndDeliver(t *testing.T) {
 	if p := f.shop.payment(o.ID); p.captured != o.Total.Amount || len(p.keys) != 2 {
 		t.Errorf("got %+v", p)
 	}
-	_, err = f.Deliver(ctx, o.ID, uuid.New())
+	_, err = f.Deliver(ctx, orders.DeliverInput{OrderID: o.ID, FulfillmentID: uuid.New()})
 	wantFault(t, err, errs.NotFound, "fulfillmentId")
-	if got := ok(f.Deliver(ctx, o.ID, first.ID))(t); got.Status != orders.Fulfilled {
+	if got := ok(f.Deliver(ctx, orders.DeliverInput{OrderID: o.ID, FulfillmentID: first.ID}))(t); got.Status != orders.Fulfilled {
 		t.Errorf("got %s", got.Status)
 	}
-	_, err = f.Deliver(ctx, o.ID, first.ID)
+	_, err = f.Deliver(ctx, orders.DeliverInput{OrderID: o.ID, FulfillmentID: first.ID})
 	wantFault(t, err, errs.InvalidState, "orderId")
-	if got := ok(f.Deliver(ctx, o.ID, uuid.Nil))(t); got.Status != orders.Delivered {
+	if got := ok(f.Deliver(ctx, orders.DeliverInput{OrderID: o.ID}))(t); got.Status != orders.Delivered {
 		t.Errorf("got %s", got.Status)
 	}
 	parcels := ok(f.Fulfillments(as(t, o.CustomerID), []uuid.UUID{o.ID}))(t)[o.ID]
@@ -166,7 +166,7 @@ func TestFulfillInput(t *testing.T) {
 	wantFault(t, err, errs.NotFound, "orderId")
 	_, _, err = f.Fulfill(as(t, uuid.New()), orders.FulfillInput{OrderID: uuid.New()})
 	wantFault(t, err, errs.Forbidden, "")
-	_, err = f.Deliver(as(t, uuid.New()), uuid.New(), uuid.Nil)
+	_, err = f.Deliver(as(t, uuid.New()), orders.DeliverInput{OrderID: uuid.New()})
 	wantFault(t, err, errs.Forbidden, "")
 	_, err = f.AddNote(as(t, uuid.New()), uuid.New(), "x")
 	wantFault(t, err, errs.Forbidden, "")

@@ -34,6 +34,7 @@ var (
 	ErrClaimed  = errors.New("orders: another job works on the order")
 	ErrOrdered  = errors.New("orders: the cart was ordered before")
 	ErrKeyUsed  = errors.New("orders: the idempotency key was used before")
+	ErrKeyBusy  = errors.New("orders: another call has the idempotency key")
 	ErrConsumed = errors.New("orders: the event was consumed before")
 )
 
@@ -45,6 +46,11 @@ func NotFound(field ...string) error {
 // KeyReused is what an idempotency key answers that was used with another input.
 func KeyReused() error {
 	return errs.At(errs.IdempotencyReused, "This idempotency key was used with another input.", "idempotencyKey")
+}
+
+// inFlight is what an idempotency key answers that another call is working on.
+func inFlight() error {
+	return errs.At(errs.InFlight, "A call with this key is being worked on: try again in a moment.", "idempotencyKey").With("retryAfter", 1)
 }
 
 // conflict is what an order answers that has another version than expected.

@@ -247,6 +247,8 @@ type Config struct {
 	// ClaimTime is how long one execution of a saga owns its order; a killed one is taken over after it. A step has a third
 	// of it. 0 means 60 s.
 	ClaimTime time.Duration
+	// KeyLease is how long an idempotency key stays taken by a call whose process was killed. 0 means 15 s.
+	KeyLease time.Duration
 }
 
 // Deps is what a Service needs. Clock and Log have defaults.
@@ -289,6 +291,7 @@ func New(d Deps) (*Service, error) {
 		return nil, errors.New("orders: negative shipping fee or tax rate")
 	}
 	c.ClaimTime = cmp.Or(c.ClaimTime, time.Minute)
+	c.KeyLease = cmp.Or(c.KeyLease, 15*time.Second)
 	s := &Service{
 		store: d.Store, carts: d.Carts, promotions: d.Promotions, inventory: d.Inventory, payments: d.Payments,
 		customers: d.Customers, signals: d.Signals, config: c, clock: d.Clock, log: d.Log,

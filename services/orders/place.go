@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -36,7 +37,7 @@ type PlaceInput struct {
 // Place orders what is in the viewer's cart, and answers once the order is durable (PENDING). The same key, or the
 // same cart, gives the same order. All faults are reported at once: INVALID and its like for the
 // input, CART_EMPTY, INSUFFICIENT_STOCK for each line of the cart that is short, PRICE_CHANGED,
-// IDEMPOTENCY_REUSED.
+// IDEMPOTENCY_REUSED, IN_FLIGHT.
 func (s *Service) Place(ctx context.Context, in PlaceInput) (*Order, error) {
 	v := viewer.FromContext(ctx)
 	if v.UserID == uuid.Nil {
@@ -52,7 +53,17 @@ func (s *Service) Place(ctx context.Context, in PlaceInput) (*Order, error) {
 			return nil, err
 		}
 	}
-	if err := s.gather(ctx, v.UserID, key, &p); err != nil {
+	kept := false // whether the key stays with the new order
+	err := s.gather(ctx, v.UserID, key, &p)
+	defer func() {
+		if p.start.Taken && !kept {
+			s.giveUp(ctx, *key)
+		}
+	}()
+	if errors.Is(err, ErrKeyBusy) {
+		return nil, inFlight()
+	}
+	if err != nil {
 		return nil, err
 	}
 	if p.start.Used != nil {
@@ -78,14 +89,24 @@ func (s *Service) Place(ctx context.Context, in PlaceInput) (*Order, error) {
 	if err != nil {
 		return nil, err
 	}
-	note(in.Replayed, order.ID != d.Order.ID)
-	if order.ID != d.Order.ID {
+	kept = order.ID == d.Order.ID
+	note(in.Replayed, !kept)
+	if !kept {
 		s.letGo(ctx, order)
 	}
 	if err := s.complete(ctx, order, d); err != nil {
 		s.log.WarnContext(ctx, "the cart of an order is not closed yet; its saga does it", "order", order.ID, "error", err)
 	}
 	return order, nil
+}
+
+// giveUp lets the next call have the key of one that came to nothing, also when ctx has ended.
+func (s *Service) giveUp(ctx context.Context, key Key) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := s.store.GiveUp(ctx, key); err != nil {
+		s.log.WarnContext(ctx, "an idempotency key stays taken until its lease ends", "error", err)
+	}
 }
 
 // complete closes the cart of an order, which is the draft's or one that was made before.
@@ -173,7 +194,7 @@ func (s *Service) gather(ctx context.Context, userID uuid.UUID, key *Key, p *pla
 		all      sync.WaitGroup
 		failures [4]error
 	)
-	all.Go(func() { p.start, failures[0] = s.store.Start(ctx, key) })
+	all.Go(func() { p.start, failures[0] = s.store.Start(ctx, key, s.config.KeyLease) })
 	all.Go(func() { p.cart, failures[1] = s.carts.Checkout(ctx, userID) })
 	all.Go(func() { p.customer, failures[2] = s.customers.Customer(ctx, userID) })
 	if p.in.ShippingAddressID != uuid.Nil {
@@ -279,8 +300,12 @@ func newKey(owner uuid.UUID, operation, key string, input any) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("orders: hash the input: %w", err)
 	}
+	holder, err := uuid.NewV7()
+	if err != nil {
+		return nil, err
+	}
 	sum := sha256.Sum256(body)
-	return &Key{Owner: owner, Operation: operation, Key: key, Hash: sum[:]}, nil
+	return &Key{Owner: owner, Operation: operation, Key: key, Hash: sum[:], Holder: holder}, nil
 }
 
 // same fails with IDEMPOTENCY_REUSED where the key came with another input before.

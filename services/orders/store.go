@@ -15,7 +15,8 @@ type Key struct {
 	Owner     uuid.UUID // the viewer's account
 	Operation string
 	Key       string
-	Hash      []byte // of the input
+	Hash      []byte    // of the input
+	Holder    uuid.UUID // of this call
 }
 
 // Used is what is known of an idempotency key.
@@ -28,6 +29,7 @@ type Used struct {
 type Start struct {
 	Used   *Used  // nil where the key is new, or none was given
 	Number string // for the new order
+	Taken  bool   // the key is the caller's until Insert writes it, GiveUp is called or the lease ends
 }
 
 // Message is an event for other domains.
@@ -132,8 +134,11 @@ type Audience struct {
 // Store keeps orders. Methods that change an order write all of a [Draft] in one transaction: the order, its
 // lines, parcels and timeline, its events and its jobs.
 type Store interface {
-	// Start looks an idempotency key up (nil for none) and takes a number.
-	Start(ctx context.Context, key *Key) (Start, error)
+	// Start looks an idempotency key up (nil for none), takes it for the lease where it is new, and takes a number. It fails
+	// with ErrKeyBusy while another call has the key, and with IDEMPOTENCY_REUSED where that has another input.
+	Start(ctx context.Context, key *Key, lease time.Duration) (Start, error)
+	// GiveUp ends what Start took, if it is still the caller's.
+	GiveUp(ctx context.Context, key Key) error
 	// Used looks an idempotency key up. It fails with NOT_FOUND.
 	Used(ctx context.Context, key Key) (Used, error)
 	// Insert writes a new order. It fails with ErrOrdered and ErrKeyUsed, writing nothing.
@@ -146,7 +151,7 @@ type Store interface {
 	// Save writes a draft if the order has not changed since it was read. It fails with ErrStale.
 	Save(ctx context.Context, d *Draft) error
 	// Update locks an order, reads it with lines and parcels, calls fn and writes the draft. It fails with NOT_FOUND,
-	// with what fn answers, and with ErrConsumed when d.Consumes names an event that was consumed
+	// with what fn answers, with ErrKeyBusy while another call has the key, and with ErrConsumed when d.Consumes names an event that was consumed
 	// before. When key is given and used, d.Used says so and fn decides; an unchanged draft is not written.
 	Update(ctx context.Context, id uuid.UUID, key *Key, fn func(d *Draft) error) (*Draft, error)
 

@@ -36,7 +36,7 @@ type AdjustInput struct {
 // AdjustInventory sets the stock on hand of a variant at a location. It needs inventory:write. It
 // fails with CONFLICT at expectedOnHand when the stock is another, with OUT_OF_RANGE at onHand when
 // more is reserved, with NOT_FOUND at variantId or locationId, and for each field out of its bounds.
-func (s *Service) AdjustInventory(ctx context.Context, in AdjustInput) (ProductVariant, *Adjustment, error) {
+func (s *Service) AdjustInventory(ctx context.Context, in AdjustInput) (_ ProductVariant, _ *Adjustment, err error) {
 	v := viewer.FromContext(ctx)
 	if err := v.Require(viewer.InventoryWrite); err != nil {
 		return ProductVariant{}, nil, err
@@ -52,12 +52,14 @@ func (s *Service) AdjustInventory(ctx context.Context, in AdjustInput) (ProductV
 		return ProductVariant{}, nil, err
 	}
 	if key.Key != "" {
-		var first bool
-		if id, first, err = s.catalog.ClaimKey(ctx, key, id); err != nil {
-			return ProductVariant{}, nil, err
+		claim, failed := s.catalog.ClaimKey(ctx, key, id, s.keyLease)
+		if failed != nil {
+			return ProductVariant{}, nil, failed
 		}
+		defer func() { s.finish(ctx, key, claim, err) }()
+		id = claim.ID
 		if in.Replayed != nil {
-			*in.Replayed = !first
+			*in.Replayed = !claim.First
 		}
 	}
 	stock, adjustment, err := s.inventory.SetOnHand(ctx, SetOnHand{
@@ -65,11 +67,6 @@ func (s *Service) AdjustInventory(ctx context.Context, in AdjustInput) (ProductV
 		Expected: in.ExpectedOnHand, OnHand: in.OnHand, Reason: in.Reason, Note: in.Note, ActorID: v.Actor(), At: s.now(),
 	})
 	if err != nil {
-		if key.Key != "" && errs.All(err) != nil {
-			if failed := s.catalog.ReleaseKey(ctx, key); failed != nil {
-				s.log.WarnContext(ctx, "an idempotency key stays claimed", "error", failed)
-			}
-		}
 		return ProductVariant{}, nil, err
 	}
 	if err := s.announce(ctx, []Stock{stock}); err != nil {

@@ -7,6 +7,7 @@
 package products
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -164,6 +165,7 @@ type Deps struct {
 	Currency  money.Currency   // of all prices
 	Clock     func() time.Time // default time.Now
 	Log       *slog.Logger     // default slog.Default
+	KeyLease  time.Duration    // how long a key stays taken by a call whose process was killed; default 15 s
 }
 
 // Service holds the rules of the catalogue.
@@ -178,6 +180,7 @@ type Service struct {
 	currency  money.Currency
 	clock     func() time.Time
 	log       *slog.Logger
+	keyLease  time.Duration
 }
 
 // New makes a Service.
@@ -185,6 +188,7 @@ func New(d Deps) *Service {
 	s := &Service{
 		catalog: d.Catalog, inventory: d.Inventory, reviews: d.Reviews, signals: d.Signals,
 		purchases: d.Purchases, authors: d.Authors, orders: d.Orders, currency: d.Currency, clock: d.Clock, log: d.Log,
+		keyLease: cmp.Or(d.KeyLease, 15*time.Second),
 	}
 	if s.clock == nil {
 		s.clock = time.Now

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -43,7 +44,7 @@ type NewProduct struct {
 
 // Create adds a product. It fails with what breaks the rules of its fields, TAKEN at slug or a SKU,
 // NOT_FOUND at categoryId, and IDEMPOTENCY_REUSED.
-func (s *Service) Create(ctx context.Context, in NewProduct) (*Product, error) {
+func (s *Service) Create(ctx context.Context, in NewProduct) (_ *Product, err error) {
 	v := viewer.FromContext(ctx)
 	if err := v.Require(viewer.CatalogWrite); err != nil {
 		return nil, err
@@ -63,32 +64,48 @@ func (s *Service) Create(ctx context.Context, in NewProduct) (*Product, error) {
 	if key == "" {
 		return s.insert(ctx, fresh, p.Slug == "")
 	}
-	claim := IdempotencyKey{Owner: v.Actor(), Operation: "productCreate", Key: key, Hash: hash}
-	id, first, err := s.catalog.ClaimKey(ctx, claim, fresh.ID)
+	named := IdempotencyKey{Owner: v.Actor(), Operation: "productCreate", Key: key, Hash: hash}
+	claim, err := s.catalog.ClaimKey(ctx, named, fresh.ID, s.keyLease)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { s.finish(ctx, named, claim, err) }()
 	if in.Replayed != nil {
-		*in.Replayed = !first
+		*in.Replayed = !claim.First
 	}
-	if !first {
+	if !claim.First {
 		// The first call may have been cut off before it stored the product: the same id is stored once.
-		stored, err := s.Product(ctx, id)
+		stored, err := s.Product(ctx, claim.ID)
 		if errs.CodeOf(err) != errs.NotFound {
 			return stored, err
 		}
-		fresh.ID = id
+		fresh.ID = claim.ID
 	}
 	created, err := s.insert(ctx, fresh, p.Slug == "")
-	switch {
-	case err == nil:
-		return created, nil
-	case errs.Is(err, errs.Conflict):
-		return s.Product(ctx, id)
-	case errs.All(err) != nil:
-		err = errors.Join(err, s.catalog.ReleaseKey(ctx, claim))
+	if errs.Is(err, errs.Conflict) {
+		return s.Product(ctx, claim.ID)
 	}
-	return nil, err
+	return created, err
+}
+
+// finish says of a key what came of its call: it is answered, or refused and free again. Where neither is known the
+// lease has to end, and the call's repeat goes on.
+func (s *Service) finish(ctx context.Context, key IdempotencyKey, claim Claim, outcome error) {
+	if claim.Answered {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	var err error
+	switch {
+	case outcome == nil:
+		err = s.catalog.FinishKey(ctx, key)
+	case errs.All(outcome) != nil:
+		err = s.catalog.ReleaseKey(ctx, key)
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "an idempotency key stays taken until its lease ends", "error", err)
+	}
 }
 
 // prepare makes a new product of what staff said, and checks it.

@@ -71,9 +71,11 @@ type ProductWriter interface {
 	// AddSold adds pieces sold by product.
 	AddSold(ctx context.Context, pieces map[uuid.UUID]int) error
 	// ClaimKey records that owner uses an idempotency key of an operation for an input with the
-	// hash, whose result gets the id proposed. It gives the id recorded first for the same hash, and
-	// whether this call recorded it. It fails with IDEMPOTENCY_REUSED for another hash.
-	ClaimKey(ctx context.Context, k IdempotencyKey, proposed uuid.UUID) (id uuid.UUID, first bool, err error)
+	// hash, whose result gets the id proposed, and that a call is at it for the lease. It gives the id recorded first for
+	// the same hash. It fails with IDEMPOTENCY_REUSED for another hash, and with IN_FLIGHT while another call is at it.
+	ClaimKey(ctx context.Context, k IdempotencyKey, proposed uuid.UUID, lease time.Duration) (Claim, error)
+	// FinishKey says that the call of a key is answered.
+	FinishKey(ctx context.Context, k IdempotencyKey) error
 	// ReleaseKey forgets a key whose operation was refused.
 	ReleaseKey(ctx context.Context, k IdempotencyKey) error
 }
@@ -119,6 +121,13 @@ type IdempotencyKey struct {
 	Operation string    // such as productCreate
 	Key       string    // as the client gave it
 	Hash      []byte    // of the input
+}
+
+// Claim is a key that a call may go on with.
+type Claim struct {
+	ID       uuid.UUID // of the result
+	First    bool      // no call had the key before
+	Answered bool      // an earlier call was answered
 }
 
 // ImportOutcome is what became of one product of an import.

@@ -20,6 +20,16 @@ func InUse() error {
 	return errs.At(errs.InvalidState, "Orders have used this promotion: disable it instead.", "id")
 }
 
+// KeyReused is what an idempotency key answers that was used with another input.
+func KeyReused() error {
+	return errs.At(errs.IdempotencyReused, "This idempotency key was used with another input.", "idempotencyKey")
+}
+
+// InFlight is what an idempotency key answers that another call is working on.
+func InFlight() error {
+	return errs.At(errs.InFlight, "A call with this key is being worked on: try again in a moment.", "idempotencyKey").With("retryAfter", 1)
+}
+
 // Unavailable is what a promotion answers that has no use left.
 func Unavailable() error {
 	return errs.New(CodeUnavailable, "A discount was used up before the order could be confirmed.")

@@ -55,7 +55,7 @@ func ten(code string) promotions.Terms {
 
 func (f *fixture) create(t *testing.T, terms promotions.Terms) *promotions.Promotion {
 	t.Helper()
-	p, err := f.Create(staff(t), terms)
+	p, err := f.Create(staff(t), promotions.CreateInput{Terms: terms})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,10 +143,10 @@ func TestUpdate(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	_, err := f.Create(staff(t), promotions.Terms{
+	_, err := f.Create(staff(t), promotions.CreateInput{Terms: promotions.Terms{
 		Code: "a b", Title: "\x00", Kind: pricing.Percentage, Amount: of(money.New(1, "USD")), MinSubtotal: of(money.New(-1, "EUR")),
 		StartsAt: of(f.now), EndsAt: of(f.now), MaxUses: of(0), CustomerUses: of(-1),
-	})
+	}})
 	for _, field := range []string{"code", "title", "percent", "amount", "minSubtotal", "endsAt", "maxUses", "maxUsesPerCustomer"} {
 		if !errs.Blames(err, "promotion", field) {
 			t.Errorf("%s is not blamed: %v", field, err)
@@ -162,13 +162,13 @@ func TestRefusals(t *testing.T) {
 		"minimum":          {Title: "A", Kind: pricing.FreeShipping, MinSubtotal: of(money.New(1, "USD"))},
 		"percent for free": {Title: "A", Kind: pricing.FreeShipping, Rate: of(pricing.Rate(1))},
 	} {
-		if _, err := f.Create(staff(t), terms); len(errs.All(err)) != 1 {
+		if _, err := f.Create(staff(t), promotions.CreateInput{Terms: terms}); len(errs.All(err)) != 1 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	p := f.create(t, ten("TEN"))
 	ctx := viewer.NewContext(t.Context(), viewer.Viewer{UserID: uuid.New(), Scopes: []viewer.Scope{viewer.CatalogWrite}})
-	_, create := f.Create(ctx, ten("OTHER"))
+	_, create := f.Create(ctx, promotions.CreateInput{Terms: ten("OTHER")})
 	_, update := f.Update(ctx, p.ID, nil, ten("OTHER"))
 	_, list := f.List(ctx, page.Request{Limit: 1})
 	_, count := f.Count(ctx)

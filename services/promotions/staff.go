@@ -2,6 +2,9 @@ package promotions
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"math"
 	"regexp"
 	"strings"
@@ -15,6 +18,7 @@ import (
 	"github.com/techmart/techmart/services/money"
 	"github.com/techmart/techmart/services/page"
 	"github.com/techmart/techmart/services/pricing"
+	"github.com/techmart/techmart/services/viewer"
 )
 
 const maxTitle = 100
@@ -35,11 +39,19 @@ type Terms struct {
 	EndsAt       *time.Time // nil for never
 	MaxUses      *int       // nil for no bound
 	CustomerUses *int       // nil for no bound
-	Faults       error      // what was wrong with the input before it came here, reported with the rest
+	Faults       error      `json:"-"` // what was wrong with the input before it came here, reported with the rest
 }
 
-// Create makes a promotion. All faults are reported at once. It needs promotions:write.
-func (s *Service) Create(ctx context.Context, t Terms) (*Promotion, error) {
+// CreateInput makes a promotion.
+type CreateInput struct {
+	Terms
+	IdempotencyKey string // empty for none
+	Replayed       *bool  `json:"-"` // set where this is the answer of an earlier call; nil where nobody asks
+}
+
+// Create makes a promotion. All faults are reported at once. It fails with TAKEN, IDEMPOTENCY_REUSED and IN_FLIGHT, and
+// needs promotions:write.
+func (s *Service) Create(ctx context.Context, in CreateInput) (*Promotion, error) {
 	if err := require(ctx); err != nil {
 		return nil, err
 	}
@@ -50,14 +62,52 @@ func (s *Service) Create(ctx context.Context, t Terms) (*Promotion, error) {
 	now := s.now()
 	p := &Promotion{Version: 1, CreatedAt: now, UpdatedAt: now, StartsAt: now}
 	p.ID = id
-	if err := p.set(t, s.currency); err != nil {
+	if err := errors.Join(p.set(in.Terms, s.currency), checkKey(in.IdempotencyKey)); err != nil {
 		return nil, err
 	}
-	if err := s.store.Create(ctx, p); err != nil {
+	var key *Key
+	if in.IdempotencyKey != "" {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(text)
+		key = &Key{Owner: viewer.FromContext(ctx).Actor(), Operation: "promotionCreate", Key: in.IdempotencyKey, Hash: sum[:]}
+	}
+	made, replayed, err := s.store.Create(ctx, p, key)
+	if err != nil {
 		return nil, err
+	}
+	if in.Replayed != nil {
+		*in.Replayed = replayed
 	}
 	s.forget()
-	return p, nil
+	if made == nil {
+		return nil, NotFound()
+	}
+	return made, nil
+}
+
+// maxKey bounds an idempotency key, in characters.
+const maxKey = 255
+
+func checkKey(key string) error {
+	switch {
+	case utf8.RuneCountInString(key) > maxKey:
+		return errs.At(errs.TooLong, "A key has at most 255 characters.", "idempotencyKey")
+	case strings.ContainsRune(key, 0):
+		return errs.At(errs.Invalid, "A key has no NUL characters.", "idempotencyKey")
+	}
+	return nil
+}
+
+// Purge removes idempotency keys that nobody needs any more, and gives their number.
+func (s *Service) Purge(ctx context.Context) (int, error) {
+	const (
+		keep  = 30 * 24 * time.Hour
+		batch = 1000
+	)
+	return s.store.Purge(ctx, s.now().Add(-keep), batch)
 }
 
 // Update replaces a promotion's terms. What orders have used stays counted. It fails with NOT_FOUND and CONFLICT, and

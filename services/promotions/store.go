@@ -9,6 +9,14 @@ import (
 	"github.com/techmart/techmart/services/page"
 )
 
+// Key makes a call safe to repeat.
+type Key struct {
+	Owner     uuid.UUID // the viewer's account
+	Operation string
+	Key       string
+	Hash      []byte // of the input
+}
+
 // Redemption is the uses of an order.
 type Redemption struct {
 	OrderID    uuid.UUID
@@ -19,8 +27,12 @@ type Redemption struct {
 
 // Store keeps promotions and their uses.
 type Store interface {
-	// Create adds a promotion. It fails with TAKEN for a code that is in use.
-	Create(ctx context.Context, p *Promotion) error
+	// Create adds a promotion, and notes the key (nil for none). It fails with TAKEN for a code that is in use, and with
+	// IN_FLIGHT while another call has the key. A key that was used before gives what it made instead, nil where
+	// that is gone, or IDEMPOTENCY_REUSED for another input.
+	Create(ctx context.Context, p *Promotion, key *Key) (made *Promotion, replayed bool, err error)
+	// Purge removes at most limit idempotency keys made before a time, and gives their number.
+	Purge(ctx context.Context, before time.Time, limit int) (int, error)
 	// Update locks a promotion, calls fn and writes it. It fails with NOT_FOUND, with TAKEN and with what fn answers.
 	Update(ctx context.Context, id uuid.UUID, fn func(*Promotion) error) (*Promotion, error)
 	// Delete removes a promotion that no order ever used. It fails with NOT_FOUND and INVALID_STATE.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/carts"
+	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/money"
 )
 
@@ -27,15 +28,18 @@ var _ carts.Store = (*Store)(nil)
 // New makes the store; the schema has to be migrated.
 func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
 
-const selectCart = `SELECT c.id, c.user_id, c.updated_at, c.expires_at, c.codes, c.shipping_method, c.country, l.id, l.variant_id, l.quantity, l.seen, l.currency
+const selectColumns = `SELECT c.id, c.user_id, c.updated_at, c.expires_at, c.codes, c.shipping_method, c.country, l.id, l.variant_id, l.quantity, l.seen, l.currency
 FROM carts.carts c LEFT JOIN carts.lines l ON l.cart_id = c.id
-WHERE c.status = 'OPEN' AND `
+`
+
+const selectCart = selectColumns + `WHERE c.status = 'OPEN' AND `
 
 const (
 	cartByUser  = selectCart + `c.user_id = $1 ORDER BY l.position`
 	cartByToken = selectCart + `c.token_hash = $1 AND c.expires_at > $2 ORDER BY l.position`
 	cartsOfAll  = selectCart + `c.user_id = ANY($1) ORDER BY c.id, l.position`
 	cartOfID    = selectCart + `c.id = $1 ORDER BY l.position`
+	cartOfKey   = selectColumns + `WHERE c.id = $1 ORDER BY l.position` // also one that is closed
 )
 
 // querier is a pool or a transaction.
@@ -127,7 +131,8 @@ const (
 	lockByUser  = `SELECT id FROM carts.carts WHERE user_id = $1 AND status = 'OPEN' FOR UPDATE`
 	makeCart    = `INSERT INTO carts.carts (id, user_id, token_hash, created_at, updated_at, expires_at)
 VALUES ($1, $2, $3, $4, $4, $5) ON CONFLICT DO NOTHING`
-	findKey = `SELECT request_hash FROM carts.idempotency_keys WHERE owner = $1 AND operation = $2 AND key = $3`
+	takeKey = `SELECT carts.take_key($1, $2, $3)`
+	findKey = `SELECT request_hash, result_id FROM carts.idempotency_keys WHERE owner = $1 AND operation = $2 AND key = $3`
 	saveKey = `INSERT INTO carts.idempotency_keys (owner, operation, key, request_hash, result_id, created_at)
 VALUES ($1, $2, $3, $4, $5, $6)`
 	touchCart = `UPDATE carts.carts SET updated_at = $2, expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE greatest(expires_at, $3) END,
@@ -147,19 +152,24 @@ func (s *Store) Edit(ctx context.Context, e carts.Edit) (*carts.Stored, error) {
 	var result *carts.Stored
 	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
 		id, err := lock(ctx, p, e)
-		if err != nil {
-			return err
+		gone := errs.Is(err, errs.NotFound) && e.Key != nil // the cart of an earlier call may be closed by now
+		if err != nil && !gone {
+			return failure(err)
 		}
-		used, found, err := locked(ctx, p, id, e.Key)
-		if err != nil {
+		used, found, absent := locked(ctx, p, id, e.Key)
+		switch {
+		case used.hash != nil && !slices.Equal(used.hash, e.Key.Hash):
+			return carts.KeyReused()
+		case used.hash != nil && used.cart != id:
+			result, err = one(read(ctx, p, cartOfKey, used.cart))
+			return err // a cart that was made on the way goes
+		case gone:
 			return err
+		case absent != nil:
+			return absent
 		}
-		result = found
-		if used != nil {
-			if !slices.Equal(used, e.Key.Hash) {
-				return carts.KeyReused()
-			}
-			return p.Commit(ctx) // a cart that was made on the way stays
+		if result = found; used.hash != nil {
+			return nil
 		}
 		if err := e.Apply(result); err != nil {
 			return err
@@ -179,7 +189,12 @@ func lock(ctx context.Context, tx pgx.Tx, e carts.Edit) (uuid.UUID, error) {
 		sql, args = lockByToken, []any{e.Cart.TokenHash, e.Now}
 	}
 	var id uuid.UUID
-	err := tx.QueryRow(ctx, sql, args...).Scan(&id)
+	first := &pgx.Batch{}
+	if e.Key != nil {
+		first.Queue(takeKey, e.Key.Owner, e.Key.Operation, e.Key.Key) // before it waits for the cart
+	}
+	first.Queue(sql, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&id) })
+	err := tx.SendBatch(ctx, first).Close()
 	if errors.Is(err, pgx.ErrNoRows) {
 		again := &pgx.Batch{}
 		if e.Make != nil {
@@ -203,12 +218,26 @@ func create(batch *pgx.Batch, c carts.NewCart, now time.Time) {
 	batch.Queue(makeCart, c.ID, user, c.TokenHash, now, c.ExpiresAt)
 }
 
-// locked reads a cart that is locked, and the hash of the input that the key was used with, nil for none.
-func locked(ctx context.Context, tx pgx.Tx, id uuid.UUID, key *carts.Key) (used []byte, c *carts.Stored, err error) {
+// use is what is known of a key; the zero value for a new one.
+type use struct {
+	hash []byte
+	cart uuid.UUID
+}
+
+// failure tells of a key that another call has.
+func failure(err error) error {
+	if postgres.Code(err) == "TM002" { // carts.take_key
+		return carts.InFlight()
+	}
+	return err
+}
+
+// locked reads a cart that is locked, and what the key was used for. It fails with NOT_FOUND for the cart alone.
+func locked(ctx context.Context, tx pgx.Tx, id uuid.UUID, key *carts.Key) (used use, c *carts.Stored, err error) {
 	batch := &pgx.Batch{}
 	if key != nil {
 		batch.Queue(findKey, key.Owner, key.Operation, key.Key).QueryRow(func(row pgx.Row) error {
-			if err := row.Scan(&used); !errors.Is(err, pgx.ErrNoRows) {
+			if err := row.Scan(&used.hash, &used.cart); !errors.Is(err, pgx.ErrNoRows) {
 				return err
 			}
 			return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,6 +31,7 @@ type Jobs interface {
 
 // Store is orders.Store over PostgreSQL.
 type Store struct {
+	groups
 	pool *pgxpool.Pool
 	jobs Jobs
 }
@@ -37,7 +39,11 @@ type Store struct {
 var _ orders.Store = (*Store)(nil)
 
 // New makes the store; the schema has to be migrated.
-func New(pool *pgxpool.Pool, jobs Jobs) *Store { return &Store{pool: pool, jobs: jobs} }
+func New(pool *pgxpool.Pool, jobs Jobs) *Store {
+	s := &Store{pool: pool, jobs: jobs}
+	s.group()
+	return s
+}
 
 const orderColumns = `o.id, o.number, o.customer_id, o.cart_id, o.email, o.display_name, o.status, o.reason_code, o.reason, o.currency,
 	o.subtotal, o.shipping, o.tax, o.total, o.address, o.stage, o.capture_now, o.placed_at, o.updated_at, o.version, o.sequence,
@@ -139,30 +145,55 @@ func utc(t *time.Time) *time.Time {
 }
 
 const (
-	start = `SELECT k.request_hash, k.result_id, 'T-' || CASE WHEN k.result_id IS NULL THEN 100000 + nextval('orders.numbers') ELSE 0 END
-FROM (SELECT) AS one LEFT JOIN orders.idempotency_keys k ON k.owner = $1 AND k.operation = $2 AND k.key = $3`
+	// A claim that has ended is taken over; one that is not seen yet is waited for, for as long as this statement takes.
+	start = `WITH used AS (
+	SELECT request_hash, result_id FROM orders.idempotency_keys WHERE owner = $1 AND operation = $2 AND key = $3
+), taken AS (
+	INSERT INTO orders.claims AS c (owner, operation, key, request_hash, holder, until)
+	SELECT $1, $2, $3, $4, $5, clock_timestamp() + $6::interval WHERE $3 <> '' AND NOT EXISTS (SELECT FROM used)
+	ON CONFLICT (owner, operation, key) DO UPDATE SET request_hash = excluded.request_hash, holder = excluded.holder, until = excluded.until
+		WHERE c.until < clock_timestamp()
+	RETURNING holder
+)
+SELECT used.request_hash, used.result_id, EXISTS (SELECT FROM taken),
+	(SELECT c.request_hash FROM orders.claims c WHERE c.owner = $1 AND c.operation = $2 AND c.key = $3),
+	'T-' || CASE WHEN used.result_id IS NULL THEN 100000 + nextval('orders.numbers') ELSE 0 END
+FROM (SELECT) AS one LEFT JOIN used ON true`
+	giveUp  = `DELETE FROM orders.claims WHERE owner = $1 AND operation = $2 AND key = $3 AND holder = $4`
+	takeKey = `SELECT orders.take_key($1::uuid::text, $2, $3)`
 	findKey = `SELECT request_hash, result_id FROM orders.idempotency_keys WHERE owner = $1 AND operation = $2 AND key = $3`
 )
 
 // Start implements orders.Store.
-func (s *Store) Start(ctx context.Context, key *orders.Key) (orders.Start, error) {
+func (s *Store) Start(ctx context.Context, key *orders.Key, lease time.Duration) (orders.Start, error) {
 	var (
-		result orders.Start
-		hash   []byte
-		id     *uuid.UUID
-		k      orders.Key
+		result      orders.Start
+		hash, other []byte
+		id          *uuid.UUID
+		k           = orders.Key{Hash: []byte{}}
 	)
 	if key != nil {
 		k = *key
 	}
-	err := s.pool.QueryRow(ctx, start, k.Owner, k.Operation, k.Key).Scan(&hash, &id, &result.Number)
-	if err != nil {
+	err := s.pool.QueryRow(ctx, start, k.Owner, k.Operation, k.Key, k.Hash, k.Holder, lease).Scan(&hash, &id, &result.Taken, &other, &result.Number)
+	switch {
+	case err != nil:
 		return orders.Start{}, err
-	}
-	if id != nil {
+	case id != nil:
 		result.Used = &orders.Used{Hash: hash, Result: *id}
+	case key == nil || result.Taken:
+	case other != nil && !slices.Equal(other, k.Hash):
+		return orders.Start{}, orders.KeyReused()
+	default:
+		return orders.Start{}, orders.ErrKeyBusy
 	}
 	return result, nil
+}
+
+// GiveUp implements orders.Store.
+func (s *Store) GiveUp(ctx context.Context, key orders.Key) error {
+	_, err := s.pool.Exec(ctx, giveUp, key.Owner, key.Operation, key.Key, key.Holder)
+	return err
 }
 
 // Used implements orders.Store.
@@ -186,6 +217,8 @@ func failure(err error) error {
 		return orders.ErrConsumed
 	case postgres.Code(err) == "TM001": // orders.require
 		return orders.ErrStale
+	case postgres.Code(err) == "TM002": // orders.take_key
+		return orders.ErrKeyBusy
 	}
 	return err
 }

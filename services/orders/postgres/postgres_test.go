@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -69,7 +70,7 @@ func TestImport(t *testing.T) {
 	if err != nil || len(parcels[d.Order.ID]) != 1 || len(parcels[d.Order.ID][0].Lines) != 1 {
 		t.Fatalf("got %+v, %v", parcels, err)
 	}
-	if start, err := store.Start(t.Context(), nil); err != nil || start.Number != "T-100051" {
+	if start, err := store.Start(t.Context(), nil, time.Minute); err != nil || start.Number != "T-100051" {
 		t.Fatalf("got %+v, %v", start, err)
 	}
 }

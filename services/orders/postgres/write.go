@@ -38,38 +38,24 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 SELECT $1, id, n, quantity FROM unnest($2::uuid[], $3::integer[]) WITH ORDINALITY AS l(id, quantity, n)`
 	arriveParcels = `UPDATE orders.fulfillments SET status = 'DELIVERED', delivered_at = $3 WHERE order_id = $1 AND id = ANY($2)`
 	settleParcels = `UPDATE orders.fulfillments SET settled_at = $3 WHERE order_id = $1 AND id = ANY($2)`
-	insertKey     = `INSERT INTO orders.idempotency_keys (owner, operation, key, request_hash, result_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)`
-	insertEvent   = `INSERT INTO orders.consumed_events (id, consumed_at) VALUES ($1, $2)`
+	// What holds the key meanwhile has done its part.
+	insertKey = `WITH held AS (DELETE FROM orders.claims WHERE owner = $1 AND operation = $2 AND key = $3)
+INSERT INTO orders.idempotency_keys (owner, operation, key, request_hash, result_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)`
+	insertEvent = `INSERT INTO orders.consumed_events (id, consumed_at) VALUES ($1, $2)`
 )
 
-// Insert implements orders.Store.
-func (s *Store) Insert(ctx context.Context, d *orders.Draft) error {
-	o := d.Order
-	address, err := json.Marshal(o.Address)
+func (s *Store) insertOne(ctx context.Context, d *orders.Draft) (struct{}, error) {
+	row, err := orderRow(d)
 	if err != nil {
-		return err
-	}
-	discounts, err := marshalList(o.Discounts)
-	if err != nil {
-		return err
-	}
-	taxes, err := marshalList(o.Taxes)
-	if err != nil {
-		return err
-	}
-	var cart *uuid.UUID
-	if o.CartID != uuid.Nil {
-		cart = &o.CartID
+		return struct{}{}, err
 	}
 	batch := &pgx.Batch{}
-	batch.Queue(insertOrder, o.ID, o.Number, o.CustomerID, cart, o.Email, o.DisplayName, o.Status, o.ReasonCode, o.Reason, o.Total.Currency,
-		o.Subtotal.Amount, o.Shipping.Amount, o.Tax.Amount, o.Total.Amount, address, d.Token, o.Stage, o.CaptureNow,
-		o.PlacedAt, o.UpdatedAt, o.Version, o.Sequence, o.Discount.Amount, o.Method.Code, o.Method.Title, discounts, taxes)
-	queueLines(batch, o.ID, d.Lines)
+	batch.Queue(insertOrder, row...)
+	queueLines(batch, d.Order.ID, d.Lines)
 	if err := queueRest(batch, d); err != nil {
-		return err
+		return struct{}{}, err
 	}
-	return s.send(ctx, batch, d.Jobs)
+	return struct{}{}, s.send(ctx, batch, d.Jobs)
 }
 
 func queueLines(batch *pgx.Batch, order uuid.UUID, lines []*orders.Line) {
@@ -100,8 +86,8 @@ func (s *Store) send(ctx context.Context, batch *pgx.Batch, jobs []orders.Job) e
 	}))
 }
 
-// Save implements orders.Store.
-func (s *Store) Save(ctx context.Context, d *orders.Draft) error {
+// save writes a draft of any kind.
+func (s *Store) save(ctx context.Context, d *orders.Draft) error {
 	batch := &pgx.Batch{}
 	if err := queueChange(batch, d); err != nil {
 		return err
@@ -145,17 +131,13 @@ func queueRest(batch *pgx.Batch, d *orders.Draft) error {
 		}
 		batch.Queue(insertEntries, o.ID, positions, ids, types, messages, o.UpdatedAt)
 	}
-	events := make([]outbox.Event, len(d.Messages))
-	for i, m := range d.Messages {
-		events[i] = outbox.Event{ID: m.ID, Type: m.Type, Source: Source, Subject: m.OrderID.String(), Sequence: m.Sequence, Time: m.Time, Data: m.Data}
-	}
 	if d.Key != nil {
 		batch.Queue(insertKey, d.Key.Owner, d.Key.Operation, d.Key.Key, d.Key.Hash, d.Result, o.UpdatedAt)
 	}
 	if d.Consumes != uuid.Nil {
 		batch.Queue(insertEvent, d.Consumes, o.UpdatedAt)
 	}
-	return outbox.Queue(batch, Schema, events...)
+	return outbox.Queue(batch, Schema, eventsOf([]*orders.Draft{d})...)
 }
 
 const (
@@ -169,12 +151,11 @@ RETURNING ` + orderColumns + `, o.payment_token`
 	unclaimOrder   = `UPDATE orders.orders SET claimed_by = NULL, claimed_until = NULL WHERE id = $1 AND claimed_by = $2`
 )
 
-// Claim implements orders.Store.
-func (s *Store) Claim(ctx context.Context, id, owner uuid.UUID, lasts time.Duration) (*orders.Draft, error) {
+func (s *Store) claimOne(ctx context.Context, c claim) (*orders.Draft, error) {
 	var r reading
 	batch := &pgx.Batch{}
-	r.queueOrder(batch, claimOrder, id, owner, lasts)
-	r.queueLines(batch, id)
+	r.queueOrder(batch, claimOrder, c.id, c.owner, c.lasts)
+	r.queueLines(batch, c.id)
 	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, err
 	}
@@ -182,7 +163,7 @@ func (s *Store) Claim(ctx context.Context, id, owner uuid.UUID, lasts time.Durat
 		return orders.NewDraft(r.order, r.lines, nil, r.token), nil
 	}
 	var exists bool
-	if err := s.pool.QueryRow(ctx, orderExists, id).Scan(&exists); err != nil {
+	if err := s.pool.QueryRow(ctx, orderExists, c.id).Scan(&exists); err != nil {
 		return nil, err
 	}
 	if !exists {
@@ -252,12 +233,15 @@ func (s *Store) Update(ctx context.Context, id uuid.UUID, key *orders.Key, fn fu
 	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
 		var r reading
 		batch := &pgx.Batch{}
+		if key != nil {
+			batch.Queue(takeKey, key.Owner, key.Operation, key.Key) // before it waits for the order
+		}
 		r.queueOrder(batch, lockOrder, id)
 		r.queueLines(batch, id)
 		r.queueParcels(batch, id)
 		r.queueKey(batch, key)
 		if err := p.SendBatch(ctx, batch).Close(); err != nil {
-			return err
+			return failure(err)
 		}
 		if r.order == nil {
 			return orders.NotFound()

@@ -78,11 +78,14 @@ func want(t *testing.T, err, target error) {
 
 func insert(t *testing.T, s orders.Store) {
 	ctx := t.Context()
-	key := orders.Key{Owner: uuid.New(), Operation: "orderPlace", Key: "k", Hash: []byte("h")}
-	start, err := s.Start(ctx, &key)
+	key := orders.Key{Owner: uuid.New(), Operation: "orderPlace", Key: "k", Hash: []byte("h"), Holder: uuid.New()}
+	start, err := s.Start(ctx, &key, time.Minute)
 	must(t, err)
-	next, err := s.Start(ctx, nil)
+	next, err := s.Start(ctx, nil, time.Minute)
 	must(t, err)
+	if !start.Taken || next.Taken {
+		t.Fatalf("got %+v, %+v", start, next)
+	}
 	if start.Used != nil || start.Number == "" || start.Number == next.Number {
 		t.Fatalf("got %+v, %+v", start, next)
 	}
@@ -96,7 +99,7 @@ func insert(t *testing.T, s orders.Store) {
 	if err != nil || used.Result != d.Order.ID || string(used.Hash) != "h" {
 		t.Fatalf("got %+v, %v", used, err)
 	}
-	if start, err = s.Start(ctx, &key); err != nil || start.Used == nil || start.Used.Result != d.Order.ID {
+	if start, err = s.Start(ctx, &key, time.Minute); err != nil || start.Used == nil || start.Used.Result != d.Order.ID {
 		t.Fatalf("got %+v, %v", start, err)
 	}
 	same := New(uuid.New(), 1, 100)

@@ -273,6 +273,7 @@ type keyDoc struct {
 	Hash    []byte    `bson:"hash"`
 	Result  uuid.UUID `bson:"result"`
 	Created time.Time `bson:"created"`
+	Until   time.Time `bson:"until,omitempty"` // of the lease of the call that is at it; none once it is answered
 }
 
 type keyID struct {
@@ -282,26 +283,53 @@ type keyID struct {
 }
 
 // ClaimKey records that owner uses an idempotency key.
-func (s *Store) ClaimKey(ctx context.Context, k products.IdempotencyKey, proposed uuid.UUID) (uuid.UUID, bool, error) {
-	id := keyID{k.Owner, k.Operation, k.Key}
-	doc := keyDoc{ID: id, Hash: k.Hash, Result: proposed, Created: time.Now().UTC()}
+func (s *Store) ClaimKey(ctx context.Context, k products.IdempotencyKey, proposed uuid.UUID, lease time.Duration) (products.Claim, error) {
+	id, now := keyID{k.Owner, k.Operation, k.Key}, time.Now().UTC().Truncate(time.Millisecond)
+	doc := keyDoc{ID: id, Hash: k.Hash, Result: proposed, Created: now, Until: now.Add(lease)}
 	_, err := s.keys.InsertOne(ctx, doc)
 	if err == nil {
-		return proposed, true, nil
+		return products.Claim{ID: proposed, First: true}, nil
 	}
 	if !mongo.IsDuplicateKeyError(err) {
-		return uuid.Nil, false, fmt.Errorf("mongodb: claim key: %w", err)
+		return products.Claim{}, fmt.Errorf("mongodb: claim key: %w", err)
 	}
+	doc = keyDoc{}
 	err = s.keys.FindOne(ctx, bson.D{{Key: "_id", Value: id}}).Decode(&doc)
 	switch {
 	case errors.Is(err, mongo.ErrNoDocuments): // released in between
-		return uuid.Nil, false, errs.At(errs.InFlight, "A request with this key is being worked on: try again.", "idempotencyKey").With("retryAfter", 1)
+		return products.Claim{}, keyInFlight()
 	case err != nil:
-		return uuid.Nil, false, fmt.Errorf("mongodb: claim key: %w", err)
+		return products.Claim{}, fmt.Errorf("mongodb: claim key: %w", err)
 	case !slices.Equal(doc.Hash, k.Hash):
-		return uuid.Nil, false, products.ErrIdempotencyReused()
+		return products.Claim{}, products.ErrIdempotencyReused()
+	case doc.Until.IsZero():
+		return products.Claim{ID: doc.Result, Answered: true}, nil
+	case doc.Until.After(now):
+		return products.Claim{}, keyInFlight()
 	}
-	return doc.Result, false, nil
+	// The call that was at it is gone: one of those that come takes it over.
+	taken, err := s.keys.UpdateOne(ctx, bson.D{{Key: "_id", Value: id}, {Key: "until", Value: doc.Until}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "until", Value: now.Add(lease)}}}})
+	switch {
+	case err != nil:
+		return products.Claim{}, fmt.Errorf("mongodb: claim key: %w", err)
+	case taken.ModifiedCount == 0:
+		return products.Claim{}, keyInFlight()
+	}
+	return products.Claim{ID: doc.Result}, nil
+}
+
+func keyInFlight() error {
+	return errs.At(errs.InFlight, "A call with this key is being worked on: try again in a moment.", "idempotencyKey").With("retryAfter", 1)
+}
+
+// FinishKey says that the call of a key is answered.
+func (s *Store) FinishKey(ctx context.Context, k products.IdempotencyKey) error {
+	_, err := s.keys.UpdateByID(ctx, keyID{k.Owner, k.Operation, k.Key}, bson.D{{Key: "$unset", Value: bson.D{{Key: "until", Value: ""}}}})
+	if err != nil {
+		return fmt.Errorf("mongodb: finish key: %w", err)
+	}
+	return nil
 }
 
 // ReleaseKey forgets a key whose operation was refused.

@@ -282,26 +282,34 @@ func refreshRace(t *testing.T, s *shop) {
 func idempotencyKeys(t *testing.T, s *shop) {
 	key := products.IdempotencyKey{Owner: uuid.New(), Operation: "productCreate", Key: "k", Hash: []byte{1}}
 	proposed := uuid.New()
-	id, first, err := s.ClaimKey(s.ctx, key, proposed)
-	if err != nil || id != proposed || !first {
-		t.Fatalf("claimed %s, %t, %v", id, first, err)
+	claim := func(k products.IdempotencyKey, id uuid.UUID) (products.Claim, error) {
+		return s.ClaimKey(s.ctx, k, id, time.Minute)
 	}
-	id, first, err = s.ClaimKey(s.ctx, key, uuid.New())
-	if err != nil || id != proposed || first {
-		t.Errorf("claimed again %s, %t, %v", id, first, err)
+	if c, err := claim(key, proposed); err != nil || c != (products.Claim{ID: proposed, First: true}) {
+		t.Fatalf("claimed %+v, %v", c, err)
 	}
+	_, err := claim(key, uuid.New())
+	s.fails(err, errs.InFlight, "idempotencyKey")
 	other := key
 	other.Hash = []byte{2}
-	_, _, err = s.ClaimKey(s.ctx, other, uuid.New())
+	_, err = claim(other, uuid.New())
 	s.fails(err, errs.IdempotencyReused, "idempotencyKey")
+	s.must(s.FinishKey(s.ctx, key))
+	if c, err := claim(key, uuid.New()); err != nil || c != (products.Claim{ID: proposed, Answered: true}) {
+		t.Errorf("claimed again %+v, %v", c, err)
+	}
 	stranger := other
 	stranger.Owner = uuid.New()
-	if _, first, err = s.ClaimKey(s.ctx, stranger, uuid.New()); err != nil || !first {
-		t.Errorf("a stranger's key: %t, %v", first, err)
+	// Its process is killed: another call goes on under the same id.
+	if c, err := s.ClaimKey(s.ctx, stranger, proposed, 0); err != nil || !c.First {
+		t.Errorf("a stranger's key: %+v, %v", c, err)
+	}
+	if c, err := claim(stranger, uuid.New()); err != nil || c != (products.Claim{ID: proposed}) {
+		t.Errorf("a key whose lease has ended: %+v, %v", c, err)
 	}
 	s.must(s.ReleaseKey(s.ctx, key))
-	if _, first, err = s.ClaimKey(s.ctx, other, uuid.New()); err != nil || !first {
-		t.Errorf("a released key: %t, %v", first, err)
+	if c, err := claim(other, uuid.New()); err != nil || !c.First {
+		t.Errorf("a released key: %+v, %v", c, err)
 	}
 }
 

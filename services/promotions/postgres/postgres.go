@@ -91,17 +91,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 FROM promotions.promotions p WHERE p.id = ANY($1) OR p.code = ANY($2)`
 )
 
-// Create implements promotions.Store.
-func (s *Store) Create(ctx context.Context, p *promotions.Promotion) error {
-	_, err := s.pool.Exec(ctx, insertPromotion, p.ID, optional(p.Code), p.Title, p.Kind, p.Rate, p.Amount.Amount, p.MinSubtotal.Amount, p.MinSubtotal.Currency,
-		p.Combinable, p.Enabled, p.StartsAt, p.EndsAt, optional(p.MaxUses), optional(p.CustomerUses), p.Version, p.CreatedAt, p.UpdatedAt)
-	return failure(err)
-}
-
 // failure names the constraint that a change broke, where it means something.
 func failure(err error) error {
-	if postgres.IsUniqueViolation(err, "promotions_code") {
+	switch {
+	case postgres.IsUniqueViolation(err, "promotions_code"):
 		return promotions.CodeTaken()
+	case postgres.Code(err) == "TM002": // promotions.take_key
+		return promotions.InFlight()
 	}
 	return err
 }

@@ -20,7 +20,7 @@ var now = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 // Run runs the suite; open gives an empty store.
 func Run(t *testing.T, open func(*testing.T) promotions.Store) {
 	for name, test := range map[string]func(*testing.T, promotions.Store){
-		"change": change, "list": list, "uses": uses, "race": race, "limit of a customer": ofCustomer, "release": release, "all or none": allOrNone,
+		"change": change, "list": list, "uses": uses, "race": race, "limit of a customer": ofCustomer, "release": release, "all or none": allOrNone, "keys": keys,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -41,10 +41,11 @@ func Make(code string, at time.Time) *promotions.Promotion {
 
 func create(t *testing.T, s promotions.Store, p *promotions.Promotion) *promotions.Promotion {
 	t.Helper()
-	if err := s.Create(t.Context(), p); err != nil {
-		t.Fatal(err)
+	made, replayed, err := s.Create(t.Context(), p, nil)
+	if err != nil || replayed {
+		t.Fatal(replayed, err)
 	}
-	return p
+	return made
 }
 
 func one(t *testing.T, s promotions.Store, id uuid.UUID) *promotions.Promotion {
@@ -76,10 +77,11 @@ func change(t *testing.T, s promotions.Store) {
 	if got.Promotion != p.Promotion || !got.EndsAt.Equal(ends) || got.MaxUses != 5 || got.CustomerUses != 2 || got.Uses != 0 || !got.StartsAt.Equal(now) {
 		t.Errorf("kept: %+v", got)
 	}
-	want(t, "a code twice", s.Create(t.Context(), Make("SPRING", now)), errs.Taken)
+	_, _, err := s.Create(t.Context(), Make("SPRING", now), nil)
+	want(t, "a code twice", err, errs.Taken)
 	create(t, s, Make("", now))
 	other := create(t, s, Make("", now)) // no code is no code twice
-	_, err := s.Update(t.Context(), other.ID, func(p *promotions.Promotion) error { p.Code = "SPRING"; return nil })
+	_, err = s.Update(t.Context(), other.ID, func(p *promotions.Promotion) error { p.Code = "SPRING"; return nil })
 	want(t, "another's code", err, errs.Taken)
 	_, err = s.Update(t.Context(), uuid.New(), func(*promotions.Promotion) error { return nil })
 	want(t, "none", err, errs.NotFound)
@@ -239,5 +241,29 @@ func allOrNone(t *testing.T, s promotions.Store) {
 	want(t, "one of two is gone", redeem(t, s, uuid.New(), uuid.New(), a.ID, uuid.New()), promotions.CodeUnavailable)
 	if n := one(t, s, a.ID).Uses; n != 0 {
 		t.Errorf("the other one has %d uses", n)
+	}
+}
+
+func keys(t *testing.T, s promotions.Store) {
+	ctx, p := t.Context(), Make("KEYED", now)
+	key := &promotions.Key{Owner: uuid.New(), Operation: "promotionCreate", Key: "k", Hash: []byte{1}}
+	if made, replayed, err := s.Create(ctx, p, key); err != nil || replayed || made.ID != p.ID {
+		t.Fatalf("%+v %t %v", made, replayed, err)
+	}
+	if made, replayed, err := s.Create(ctx, Make("KEYED", now), key); err != nil || !replayed || made.ID != p.ID {
+		t.Errorf("again: %+v %t %v", made, replayed, err)
+	}
+	other := *key
+	other.Hash = []byte{2}
+	_, _, err := s.Create(ctx, Make("OTHER", now), &other)
+	want(t, "another input", err, errs.IdempotencyReused)
+	other.Key = "refused"
+	_, _, err = s.Create(ctx, Make("KEYED", now), &other)
+	want(t, "a code twice", err, errs.Taken)
+	if _, replayed, err := s.Create(ctx, Make("OTHER", now), &other); err != nil || replayed {
+		t.Errorf("a refused call keeps its key: %t %v", replayed, err)
+	}
+	if n, err := s.Purge(ctx, now.Add(time.Second), 10); err != nil || n != 2 {
+		t.Errorf("purged %d, %v", n, err)
 	}
 }
