@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -137,15 +138,24 @@ func (g *Group[K, V]) dispatch(now time.Time) {
 			g.arm(wait)
 			return
 		}
-		n := min(len(g.waiting), g.c.Max)
-		batch := g.waiting[:n:n]
-		if g.waiting = g.waiting[n:]; len(g.waiting) == 0 {
-			g.waiting = nil
-		}
 		g.lanes++
 		g.started = now
-		go g.run(batch)
+		go g.run()
 	}
+}
+
+// take gives the batch of a lane that has started. Calls that are ready to be made now, as those are that the batch
+// before has answered, come along: they are let go first.
+func (g *Group[K, V]) take() []*call[K, V] {
+	runtime.Gosched()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := min(len(g.waiting), g.c.Max)
+	batch := g.waiting[:n:n]
+	if g.waiting = g.waiting[n:]; len(g.waiting) == 0 {
+		g.waiting = nil
+	}
+	return batch
 }
 
 // hold tells how long the next batch has to wait, if nothing changes. It needs the lock.
@@ -194,7 +204,8 @@ func (g *Group[K, V]) settle() {
 }
 
 // run does a batch, and lets the next one go.
-func (g *Group[K, V]) run(batch []*call[K, V]) {
+func (g *Group[K, V]) run() {
+	batch := g.take()
 	live := batch[:0]
 	for _, c := range batch {
 		if err := c.ctx.Err(); err != nil { // has left while it waited

@@ -31,6 +31,9 @@ type Relay struct {
 	Batch int
 	// Poll is the time between looks without a notification; 0 means 5 s.
 	Poll time.Duration
+	// Every is the least time between the starts of two passes, so that events of about the same time share one; an
+	// event that comes later than that after the last one is relayed at once. 0 means 20 ms.
+	Every time.Duration
 	// MaxBackoff bounds the wait after repeated failures; 0 means 30 s.
 	MaxBackoff time.Duration
 	// Log takes failures; nil means slog.Default().
@@ -55,7 +58,7 @@ func (r *Relay) Run(ctx context.Context) error {
 
 	backoff := newBackoff(cmp.Or(r.MaxBackoff, 30*time.Second))
 	for ctx.Err() == nil {
-		wait := cmp.Or(r.Poll, 5*time.Second)
+		wait, began := cmp.Or(r.Poll, 5*time.Second), time.Now()
 		more, err := r.relay(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -70,6 +73,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		backoff.reset()
 		if !more {
 			sleep(ctx, wait, wake)
+			sleep(ctx, cmp.Or(r.Every, 20*time.Millisecond)-time.Since(began), nil)
 		}
 	}
 	return nil

@@ -16,6 +16,9 @@ import (
 // Result is what becomes of one of many calls.
 type Result[V any] = group.Result[V]
 
+// Group gathers the calls of a [Grouped].
+type Group[K, V any] = group.Group[K, V]
+
 // Grouped is a change that is made for many callers in one transaction, and for one alone at once. Name, One and
 // Many must be given.
 type Grouped[K, V any] struct {
@@ -31,7 +34,7 @@ type Grouped[K, V any] struct {
 }
 
 // Group makes the group of a pool.
-func (g Grouped[K, V]) Group(pool *pgxpool.Pool) *group.Group[K, V] {
+func (g Grouped[K, V]) Group(pool *pgxpool.Pool) *Group[K, V] {
 	return group.New(group.Config[K, V]{Name: g.Name, Max: g.Max, Run: g.Run, Metrics: metricsOf(pool)})
 }
 

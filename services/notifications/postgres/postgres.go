@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/techmart/techmart/platform/group"
 	"github.com/techmart/techmart/platform/outbox"
 	"github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/notifications"
@@ -28,9 +27,9 @@ const source = "/techmart/notifications"
 // and mails kept by groups.
 type Store struct {
 	pool      *pgxpool.Pool
-	accepting *group.Group[acceptance, bool]
-	changing  *group.Group[deliveryChange, *notifications.Delivery]
-	keeping   *group.Group[keeping, struct{}]
+	accepting *postgres.Group[acceptance, bool]
+	changing  *postgres.Group[deliveryChange, *notifications.Delivery]
+	keeping   *postgres.Group[keeping, struct{}]
 }
 
 var _ notifications.Store = (*Store)(nil)

@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/techmart/techmart/platform/group"
 	"github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/money"
@@ -29,8 +28,8 @@ const Source = "/techmart/payments"
 // Payments that are opened or settled at about the same time share a transaction.
 type Store struct {
 	pool     *pgxpool.Pool
-	opening  *group.Group[opening, bool]
-	changing *group.Group[change, struct{}]
+	opening  *postgres.Group[opening, bool]
+	changing *postgres.Group[change, struct{}]
 }
 
 var _ payments.Store = (*Store)(nil)

@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/techmart/techmart/platform/group"
 	"github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/payments"
 	"github.com/techmart/techmart/services/payments/sandbox"
@@ -19,7 +18,7 @@ import (
 // SandboxBooks are the books of the sandbox provider.
 type SandboxBooks struct {
 	pool     *pgxpool.Pool
-	charging *group.Group[charging, struct{}]
+	charging *postgres.Group[charging, struct{}]
 }
 
 var _ sandbox.Books = (*SandboxBooks)(nil)
