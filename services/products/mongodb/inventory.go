@@ -128,14 +128,15 @@ func (s *Store) Stock(ctx context.Context, variantIDs []uuid.UUID) (map[uuid.UUI
 }
 
 func (s *Store) stock(ctx context.Context, variantIDs []uuid.UUID) (map[uuid.UUID]products.Stock, error) {
-	docs, err := s.findStock(ctx, bson.D{{Key: "_id", Value: in(variantIDs)}})
+	list, err := s.readShelves(ctx, variantIDs)
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[uuid.UUID]products.Stock, len(docs))
-	for _, d := range docs {
-		found[d.ID] = d.stock()
+	found := make(map[uuid.UUID]products.Stock, len(list))
+	for _, f := range list {
+		found[f.ID] = f.stock()
 	}
+	s.seen.put(list)
 	return found, nil
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/techmart/techmart/services/products"
 )
 
-// The usual checkout is done for many at once: whole holds are planned here on stock as it was just read, and
+// The usual checkout is done for many at once: whole holds are planned here on stock as it was read last, and
 // written where it still is that stock, one plain update a variant however many want it; orders then put their
 // name on what their carts hold. Whatever is not usual goes alone: its updates compute in the document, at a
 // multiple of the cost.
@@ -124,7 +124,7 @@ func (f *shelf) update() mongo.WriteModel {
 
 // stock is what there is after the plan.
 func (f *shelf) stock() products.Stock {
-	d := stockDoc{ID: f.ID, ProductID: f.ProductID, Levels: f.levels, Flipped: f.Flipped}
+	d := stockDoc{ID: f.ID, ProductID: f.ProductID, Levels: f.levels, Flipped: f.Flipped, BackOrders: f.BackOrders}
 	return d.stock()
 }
 
@@ -135,11 +135,11 @@ func (s *Store) holdTogether(ctx context.Context, list []products.Hold) ([]group
 	for i := range open {
 		open[i] = i
 	}
-	for range holdRounds {
+	for n := range holdRounds {
 		if len(open) == 0 {
 			break
 		}
-		r := &holdRound{store: s, list: list, results: results, attempt: uuid.New()}
+		r := &holdRound{store: s, list: list, results: results, attempt: uuid.New(), fresh: n > 0}
 		var err error
 		if open, err = r.run(ctx, open); err != nil {
 			return nil, err
@@ -158,7 +158,7 @@ type holdRound struct {
 	results []group.Result[outcome]
 	attempt uuid.UUID
 	shelves map[uuid.UUID]*shelf
-	holding map[uuid.UUID]bool // carts that hold something already
+	fresh   bool // before read: all has to be; after it: whether all is
 }
 
 // run gives the holds that are still open.
@@ -166,15 +166,15 @@ func (r *holdRound) run(ctx context.Context, open []int) (again []int, err error
 	if err := r.read(ctx, open); err != nil {
 		return nil, err
 	}
-	planned, refused := make(map[uuid.UUID]bool), []int(nil)
-	var taking []int
+	planned := make(map[uuid.UUID]bool)
+	var taking, refused []int
 	for _, i := range open {
 		h := r.list[i]
 		switch {
 		case planned[h.CartID]: // came twice, and can tell once the first one is decided
 			again = append(again, i)
-		case r.holding[h.CartID] || r.odd(h):
-			r.results[i].Value.alone, r.results[i].Value.attempt = true, uuid.New()
+		case r.odd(h):
+			r.alone(i, uuid.New())
 		case len(r.missing(h)) > 0:
 			refused = append(refused, i)
 		default:
@@ -185,60 +185,100 @@ func (r *holdRound) run(ctx context.Context, open []int) (again []int, err error
 			taking = append(taking, i)
 		}
 	}
-	if err := r.write(ctx); err != nil {
+	failed := make(chan error, 1)
+	go func() { failed <- r.write(ctx) }()
+	holding, err := r.holding(ctx, append(slices.Clone(taking), refused...))
+	if err = errors.Join(err, <-failed); err != nil {
 		return nil, err
 	}
 	for _, i := range taking {
-		if !r.settle(i) {
+		switch {
+		case holding[r.list[i].CartID]:
+			r.alone(i, r.attempt)
+		case !r.settle(i):
 			again = append(again, i)
 		}
 	}
+	refused = slices.DeleteFunc(refused, func(i int) bool {
+		holds := holding[r.list[i].CartID]
+		if holds {
+			r.alone(i, uuid.New())
+		}
+		return holds
+	})
 	more, err := r.refuse(ctx, refused)
 	again = append(again, more...)
 	slices.Sort(again) // who came first is first
 	return again, err
 }
 
-// read gets the stock of all lines, and the carts that hold something already, both at once.
+// alone leaves a hold to be done by itself.
+func (r *holdRound) alone(i int, attempt uuid.UUID) {
+	r.results[i].Value.alone, r.results[i].Value.attempt = true, attempt
+}
+
+// read gets the stock of all lines: in the first round as it was seen last, which the offers of a checkout have
+// read a moment before.
 func (r *holdRound) read(ctx context.Context, open []int) error {
-	var ids, carts []uuid.UUID
-	r.shelves, r.holding = make(map[uuid.UUID]*shelf), make(map[uuid.UUID]bool)
+	var ids []uuid.UUID
+	r.shelves = make(map[uuid.UUID]*shelf)
 	for _, i := range open {
-		carts = append(carts, r.list[i].CartID)
 		for _, l := range r.list[i].Lines {
-			if _, known := r.shelves[l.VariantID]; !known {
-				r.shelves[l.VariantID] = nil
-				ids = append(ids, l.VariantID)
+			if _, known := r.shelves[l.VariantID]; known {
+				continue
+			}
+			r.shelves[l.VariantID] = nil
+			if f, ok := r.store.seen.take(l.VariantID); ok && !r.fresh {
+				r.shelves[l.VariantID] = f
+				continue
+			}
+			ids = append(ids, l.VariantID)
+		}
+	}
+	r.fresh = len(ids) == len(r.shelves)
+	if len(ids) == 0 {
+		return nil
+	}
+	docs, err := r.store.readShelves(ctx, ids)
+	for _, f := range docs {
+		r.shelves[f.ID] = f
+	}
+	return err
+}
+
+// holding gives those of the carts that hold something already, by another attempt than this one. To hold means to
+// hold nothing else.
+func (r *holdRound) holding(ctx context.Context, list []int) (map[uuid.UUID]bool, error) {
+	carts := make([]uuid.UUID, len(list))
+	for n, i := range list {
+		carts[n] = r.list[i].CartID
+	}
+	mine := bson.M{"$filter": bson.M{"input": "$reservations", "cond": bson.M{"$in": bson.A{"$$this.orderId", carts}}}}
+	docs, err := find[*stockDoc](ctx, r.store.inventory(), bson.D{{Key: "reservations.orderId", Value: in(carts)}},
+		options.Find().SetProjection(bson.M{"_id": 1, "reservations": mine}))
+	holding := make(map[uuid.UUID]bool)
+	for _, d := range docs {
+		for _, held := range d.Reservations {
+			if held.Attempt != r.attempt {
+				holding[held.OrderID] = true
 			}
 		}
 	}
-	inventory := r.store.inventory()
-	var docs []*shelf
-	var holders []*stockDoc
-	failed := make(chan error, 1)
-	go func() {
-		var err error
-		mine := bson.M{"$filter": bson.M{"input": "$reservations", "cond": bson.M{"$in": bson.A{"$$this.orderId", carts}}}}
-		holders, err = find[*stockDoc](ctx, inventory, bson.D{{Key: "reservations.orderId", Value: in(carts)}},
-			options.Find().SetProjection(bson.M{"_id": 1, "reservations": mine}))
-		failed <- err
-	}()
-	docs, err := find[*shelf](ctx, inventory, bson.D{{Key: "_id", Value: in(ids)}}, options.Find().SetProjection(shelfFields))
-	if err = errors.Join(err, <-failed); err != nil {
-		return err
+	return holding, err
+}
+
+// readShelves reads the stock of variants.
+func (s *Store) readShelves(ctx context.Context, ids []uuid.UUID) ([]*shelf, error) {
+	list, err := find[*shelf](ctx, s.inventory(), bson.D{{Key: "_id", Value: in(ids)}}, options.Find().SetProjection(shelfFields))
+	if err != nil {
+		return nil, err
 	}
-	for _, f := range docs {
+	for _, f := range list {
 		if err := f.open(); err != nil {
-			return err
-		}
-		r.shelves[f.ID] = f
-	}
-	for _, d := range holders {
-		for _, held := range d.Reservations {
-			r.holding[held.OrderID] = true
+			return nil, err
 		}
 	}
-	return nil
+	return list, nil
 }
 
 var shelfFields = bson.D{
@@ -319,11 +359,11 @@ func (r *holdRound) settle(i int) (decided bool) {
 	return true
 }
 
-// refuse decides the holds that want more than there is. What is over is given back first; those holds are then
+// refuse decides the holds that want more than there is, which takes fresh figures. What is over is given back first; those holds are then
 // open again, and so are those whose plan did not become what it was decided on.
 func (r *holdRound) refuse(ctx context.Context, list []int) (again []int, err error) {
-	if len(list) == 0 {
-		return nil, nil
+	if len(list) == 0 || !r.fresh {
+		return list, nil
 	}
 	var short []uuid.UUID
 	var now time.Time
@@ -366,19 +406,4 @@ func (r *holdRound) lost(h products.Hold) bool {
 		f := r.shelves[l.VariantID]
 		return f != nil && len(f.taken) > 0 && !f.won
 	})
-}
-
-// tryStock runs conditional updates in one command, and reports whether all of them found their document.
-func (s *Store) tryStock(ctx context.Context, models []mongo.WriteModel) (all bool, err error) {
-	if len(models) == 0 {
-		return true, nil
-	}
-	result, err := s.inventory().BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
-	if one := (mongo.BulkWriteException{}); errors.As(err, &one) && one.WriteConcernError == nil {
-		return false, nil // some could not be written: their callers hear why when they go alone
-	}
-	if err != nil {
-		return false, fmt.Errorf("mongodb: write %s: %w", inventoryName, err)
-	}
-	return result.ModifiedCount == int64(len(models)), nil
 }

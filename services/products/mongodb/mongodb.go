@@ -30,6 +30,8 @@ const (
 	keyLife = 7 * 24 * time.Hour
 	// batchOfWrites bounds the carts or orders whose stock one command changes.
 	batchOfWrites = 64
+	// unhurriedEvery is the least time between commands of jobs that nobody waits for.
+	unhurriedEvery = 8 * time.Millisecond
 	// readLanes bounds the shared reads of a kind under way at a time.
 	readLanes = 4
 	// shareAtMost bounds the ids of a read that shares a command: longer ones gain nothing.
@@ -45,6 +47,7 @@ type Store struct {
 	keys       *mongo.Collection
 	locks      *mongo.Collection
 	known      sync.Map // words that the dictionary has for certain
+	seen       shelves  // stock as it was read last
 	metrics    *telemetry.Metrics
 
 	holds     *group.Group[products.Hold, outcome]
@@ -75,7 +78,7 @@ func New(db *mongo.Database, opts ...Option) *Store {
 		set(s)
 	}
 	s.holds = group.New(group.Config[products.Hold, outcome]{Name: "stock holds", Run: s.holdTogether, Max: batchOfWrites, Metrics: s.metrics})
-	s.takeOvers = group.New(group.Config[takeOver, outcome]{Name: "stock take-overs", Run: s.takeOverTogether, Max: batchOfWrites, Metrics: s.metrics})
+	s.takeOvers = group.New(group.Config[takeOver, outcome]{Name: "stock take-overs", Run: s.takeOverTogether, Max: batchOfWrites, Every: unhurriedEvery, Metrics: s.metrics})
 	s.stocked = group.New(group.Config[[]uuid.UUID, map[uuid.UUID]products.Stock]{Name: "stock reads", Run: shared(s.stock), Lanes: readLanes, Metrics: s.metrics})
 	s.offered = group.New(group.Config[[]uuid.UUID, map[uuid.UUID]products.Offer]{Name: "offer reads", Run: shared(s.offers), Lanes: readLanes, Metrics: s.metrics})
 	return s
