@@ -133,6 +133,20 @@ func (a orderInventory) Fulfill(ctx context.Context, orderID, fulfillmentID uuid
 	return a.s.Products.Fulfill(asProgram(ctx), orderID, fulfillmentID, stockLines(lines))
 }
 
+// Location implements orders.Restocking.
+func (a orderInventory) Location(ctx context.Context, id uuid.UUID) (uuid.UUID, error) {
+	return a.s.Products.RestockLocation(asProgram(ctx), id)
+}
+
+// Restock implements orders.Restocking.
+func (a orderInventory) Restock(ctx context.Context, r orders.Restock) error {
+	back := products.Restock{ID: r.ReturnID, OrderID: r.OrderID, LocationID: r.LocationID, Note: "Return " + r.Number, At: r.At}
+	for _, l := range r.Lines {
+		back.Lines = append(back.Lines, products.RestockLine(l))
+	}
+	return a.s.Products.Restock(asProgram(ctx), back)
+}
+
 func stockLines(lines []orders.StockLine) []products.StockLine {
 	out := make([]products.StockLine, len(lines))
 	for i, l := range lines {

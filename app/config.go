@@ -81,6 +81,9 @@ type Config struct {
 	ShippingMethods  []string `env:"SHIPPING_METHODS" envDefault:"express:Express shipping:12.90" doc:"ways of sending beside the usual one, separated by commas, each code:title:fee:sum from which it is free:countries; the last two may be left out: express:Express:12.90:100.00:DE|AT"`
 	CaptureNow       bool     `env:"CAPTURE_NOW" envDefault:"false" doc:"take the money at confirmation, not parcel by parcel"`
 
+	ReturnPeriod  time.Duration `env:"RETURN_PERIOD" envDefault:"720h" doc:"how long after a parcel's arrival what was in it can be returned"`
+	ReturnAddress string        `env:"RETURN_ADDRESS" doc:"where customers send what they return, as it stands in the e-mail; staff may say another place for each return"`
+
 	CartHold        time.Duration `env:"CART_HOLD" envDefault:"0s" doc:"how long a cart holds the stock of what was put into it, since its last change; 0s for not at all"`
 	CheckoutHold    time.Duration `env:"CHECKOUT_HOLD" envDefault:"15m" doc:"how long an order that is being placed holds its stock until its saga takes it over; 0s to reserve in the saga only"`
 	InventoryRepair bool          `env:"INVENTORY_REPAIR" envDefault:"true" doc:"the hourly check of the stock repairs what follows from the reservations; false to report only"`
@@ -120,9 +123,9 @@ type Config struct {
 	BudgetStaff     string `env:"BUDGET_STAFF" envDefault:"50000/2000" doc:"budget of cost for each account with scopes: capacity, and what comes back each second"`
 	BudgetClient    string `env:"BUDGET_CLIENT" envDefault:"50000/1000" doc:"budget of cost for each API client without an account: capacity, and what comes back each second"`
 
-	EmailWorkers int `env:"EMAIL_WORKERS" envDefault:"8" doc:"e-mails that a worker sends at once"`
-	EventWorkers int `env:"EVENT_WORKERS" envDefault:"16" doc:"events that a worker handles at once"`
-	OrderWorkers int `env:"ORDER_WORKERS" envDefault:"16" doc:"orders that a worker settles at once"`
+	EmailWorkers int `env:"EMAIL_WORKERS" envDefault:"16" doc:"e-mails that a worker sends at once"`
+	EventWorkers int `env:"EVENT_WORKERS" envDefault:"32" doc:"events that a worker handles at once"`
+	OrderWorkers int `env:"ORDER_WORKERS" envDefault:"32" doc:"orders that a worker settles at once"`
 
 	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
 	LogFormat string `env:"LOG_FORMAT" envDefault:"json" doc:"json, or text for people"`

@@ -32,6 +32,7 @@ func (c Config) terms() (orders.Config, error) {
 	return orders.Config{
 		Currency: currency, ShippingFee: fee, FreeShippingFrom: free, Methods: methods,
 		TaxRatePercent: c.TaxRatePercent, TaxRates: rates, CaptureNow: c.CaptureNow, KeyLease: c.IdempotencyLease,
+		ReturnPeriod: c.ReturnPeriod, ReturnAddress: c.ReturnAddress,
 	}, nil
 }
 

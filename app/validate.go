@@ -61,6 +61,8 @@ func (c Config) Validate() error {
 		m, err := money.Parse(amount, money.Currency(c.Currency))
 		f.check(err == nil && m.Amount >= 0, name+" is an amount in the shop's currency, such as 4.90")
 	}
+	f.check(c.ReturnPeriod >= 24*time.Hour && c.ReturnPeriod <= 10*365*24*time.Hour, "RETURN_PERIOD is from 24h to ten years")
+	f.check(len(c.ReturnAddress) <= 1000, "RETURN_ADDRESS has at most 1000 characters")
 	f.check(c.TaxRatePercent >= 0 && c.TaxRatePercent < 100, "TAX_RATE_PERCENT is from 0 to 99")
 	_, err = c.taxRates()
 	f.check(err == nil, "TAX_RATES are countries with percentages, such as FR=20,FI=25.5")

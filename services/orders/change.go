@@ -355,6 +355,7 @@ type PaymentRefund struct {
 	EventID uuid.UUID // the same news has the same id
 	OrderID uuid.UUID
 	Amount  money.Money // of this refund
+	Reason  string      // of this refund
 	Total   money.Money // of all refunds of the order up to this one
 }
 
@@ -388,7 +389,9 @@ func (d *Draft) refunded(r PaymentRefund) error {
 			d.enqueue(causeRefunded)
 		}
 	}
-	return d.emit(EventRefunded, func(e *EventData) { e.Refund = &EventRefund{Amount: amount(r.Amount)} })
+	return d.emit(EventRefunded, func(e *EventData) {
+		e.Refund = &EventRefund{Amount: amount(r.Amount), Return: returnOf(r.Reason, o)}
+	})
 }
 
 // keyed says what is wrong with the key of a change.

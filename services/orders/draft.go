@@ -12,26 +12,41 @@ import (
 
 // Types of the entries of a timeline.
 const (
-	EntryPlaced            = "ORDER_PLACED"
-	EntryReserved          = "STOCK_RESERVED"
-	EntryShort             = "STOCK_INSUFFICIENT"
-	EntryUsedUp            = "PROMOTION_USED_UP"
-	EntryReleased          = "STOCK_RELEASED"
-	EntryAuthorized        = "PAYMENT_AUTHORIZED"
-	EntryDeclined          = "PAYMENT_DECLINED"
-	EntryCaptured          = "PAYMENT_CAPTURED"
-	EntryCaptureShort      = "PAYMENT_CAPTURE_SKIPPED"
-	EntryVoided            = "PAYMENT_VOIDED"
-	EntryReturned          = "PAYMENT_RETURNED"
-	EntryRefunded          = "PAYMENT_REFUNDED"
-	EntryGaveUp            = "STEP_ABANDONED"
-	EntryConfirmed         = "ORDER_CONFIRMED"
-	EntryFailed            = "ORDER_FAILED"
-	EntryCancelled         = "ORDER_CANCELLED"
-	EntryShipped           = "PARCEL_SHIPPED"
-	EntryArrived           = "PARCEL_DELIVERED"
-	EntryDelivered         = "ORDER_DELIVERED"
-	EntryOrderRefunded     = "ORDER_REFUNDED"
+	EntryPlaced          = "ORDER_PLACED"
+	EntryReserved        = "STOCK_RESERVED"
+	EntryShort           = "STOCK_INSUFFICIENT"
+	EntryUsedUp          = "PROMOTION_USED_UP"
+	EntryReleased        = "STOCK_RELEASED"
+	EntryAuthorized      = "PAYMENT_AUTHORIZED"
+	EntryDeclined        = "PAYMENT_DECLINED"
+	EntryCaptured        = "PAYMENT_CAPTURED"
+	EntryCaptureShort    = "PAYMENT_CAPTURE_SKIPPED"
+	EntryVoided          = "PAYMENT_VOIDED"
+	EntryReturned        = "PAYMENT_RETURNED"
+	EntryRefunded        = "PAYMENT_REFUNDED"
+	EntryGaveUp          = "STEP_ABANDONED"
+	EntryConfirmed       = "ORDER_CONFIRMED"
+	EntryFailed          = "ORDER_FAILED"
+	EntryCancelled       = "ORDER_CANCELLED"
+	EntryShipped         = "PARCEL_SHIPPED"
+	EntryArrived         = "PARCEL_DELIVERED"
+	EntryDelivered       = "ORDER_DELIVERED"
+	EntryOrderRefunded   = "ORDER_REFUNDED"
+	EntryReturnRequested = "RETURN_REQUESTED"
+	EntryReturnApproved  = "RETURN_APPROVED"
+	EntryReturnRejected  = "RETURN_REJECTED"
+	EntryReturnCancelled = "RETURN_CANCELLED"
+	EntryReturnReceived  = "RETURN_RECEIVED"
+	EntryReturnRestocked = "RETURN_RESTOCKED"
+	EntryReturnUnpaid    = "RETURN_REFUND_REFUSED"
+	EntryReturnRefunded  = "RETURN_REFUNDED"
+	// What went wrong between the shop and the payment provider, and was put right.
+	EntryChargedUnavailable  = "PAYMENT_CHARGED_UNAVAILABLE"   // authorized, but the order had been given up
+	EntryLateAuthorization   = "PAYMENT_LATE_AUTHORIZATION"    // authorized, but the order had been cancelled
+	EntryCaptureRecovered    = "PAYMENT_CAPTURE_RECOVERED"     // it had gone through, though its answer was lost
+	EntryRefundRecovered     = "PAYMENT_REFUND_RECOVERED"      // it had gone through, though its answer was lost
+	EntryRefundAnsweredTwice = "PAYMENT_REFUND_ANSWERED_TWICE" // it was carried out once
+
 	EntryNote              = "NOTE"
 	entriesOfOneChange int = 1000 // positions that each version of an order has
 )

@@ -18,6 +18,13 @@ const (
 	EventShipped   = "orders.shipped"
 	EventDelivered = "orders.delivered"
 	EventRefunded  = "orders.refunded"
+
+	EventReturnRequested = "orders.return_requested"
+	EventReturnApproved  = "orders.return_approved"
+	EventReturnRejected  = "orders.return_rejected"
+	EventReturnCancelled = "orders.return_cancelled"
+	EventReturnReceived  = "orders.return_received"
+	EventReturnRefunded  = "orders.return_refunded"
 )
 
 // EventAmount is an amount in an event.
@@ -47,6 +54,17 @@ type EventFulfillment struct {
 // EventRefund is a refund in an event.
 type EventRefund struct {
 	Amount EventAmount `json:"amount"`
+	Return string      `json:"return,omitempty"` // number of the return that it was paid back for
+}
+
+// EventReturn is a return in an event.
+type EventReturn struct {
+	ID           uuid.UUID    `json:"id"`
+	Number       string       `json:"number"`
+	Status       ReturnStatus `json:"status"`
+	Reason       string       `json:"reason,omitempty"`       // why it was rejected
+	Instructions string       `json:"instructions,omitempty"` // where and how to send it
+	Refund       *EventAmount `json:"refund,omitempty"`       // known once it is received
 }
 
 // EventData is the data of every event of this domain.
@@ -66,6 +84,7 @@ type EventData struct {
 	Reason      string            `json:"reason,omitempty"`
 	Fulfillment *EventFulfillment `json:"fulfillment,omitempty"`
 	Refund      *EventRefund      `json:"refund,omitempty"`
+	Return      *EventReturn      `json:"return,omitempty"`
 }
 
 // emit adds an event that describes the order as the draft has it now.

@@ -25,6 +25,7 @@ type shop struct {
 	stock    map[uuid.UUID]int         // by variant
 	reserved map[uuid.UUID][]orders.StockLine
 	parcels  map[uuid.UUID]bool
+	returns  map[uuid.UUID]bool // that are restocked
 	payments map[uuid.UUID]*payment
 	calls    []string
 	// before and after run around the effect of a call, named as in calls.
@@ -40,7 +41,7 @@ type payment struct {
 func newShop() *shop {
 	return &shop{
 		carts: map[uuid.UUID]orders.Cart{}, stock: map[uuid.UUID]int{}, reserved: map[uuid.UUID][]orders.StockLine{},
-		parcels: map[uuid.UUID]bool{}, payments: map[uuid.UUID]*payment{},
+		parcels: map[uuid.UUID]bool{}, returns: map[uuid.UUID]bool{}, payments: map[uuid.UUID]*payment{},
 	}
 }
 
@@ -207,6 +208,49 @@ func (s *shop) Fulfill(ctx context.Context, orderID, fulfillmentID uuid.UUID, li
 	})
 }
 
+// depot is the only location of the shop.
+var depot = uuid.MustParse("01900000-0000-7000-8000-000000000001")
+
+// Location implements orders.Inventory.
+func (s *shop) Location(_ context.Context, id uuid.UUID) (uuid.UUID, error) {
+	if id != uuid.Nil && id != depot {
+		return uuid.Nil, errs.New(errs.NotFound, "There is no such location.")
+	}
+	return depot, nil
+}
+
+// Restock implements orders.Inventory.
+func (s *shop) Restock(ctx context.Context, r orders.Restock) error {
+	return s.do(ctx, "restock", func() (bool, error) {
+		if s.returns[r.ReturnID] {
+			return false, nil
+		}
+		s.returns[r.ReturnID] = true
+		for _, l := range r.Lines {
+			s.stock[l.VariantID] += l.Quantity
+		}
+		return true, nil
+	})
+}
+
+// RefundPart implements orders.Payments.
+func (s *shop) RefundPart(ctx context.Context, orderID uuid.UUID, key string, amount money.Money, _ string) error {
+	return s.do(ctx, "refund part", func() (bool, error) {
+		p := s.payments[orderID]
+		switch {
+		case p == nil:
+			return false, errs.New(errs.NotFound, "There is no such payment.")
+		case p.keys[key]:
+			return false, nil
+		case p.refunded+amount.Amount > p.captured:
+			return false, errs.New(orders.CodeAmountExceeded, "More than was captured.")
+		}
+		p.keys[key] = true
+		p.refunded += amount.Amount
+		return true, nil
+	})
+}
+
 // Authorize implements orders.Payments.
 func (s *shop) Authorize(ctx context.Context, orderID, _ uuid.UUID, amount money.Money, token string) error {
 	return s.do(ctx, "authorize", func() (bool, error) {
@@ -246,9 +290,10 @@ func (s *shop) Capture(ctx context.Context, orderID uuid.UUID, key string, amoun
 }
 
 // Void implements orders.Payments.
-func (s *shop) Void(ctx context.Context, orderID uuid.UUID) error {
-	return s.do(ctx, "void", func() (bool, error) {
+func (s *shop) Void(ctx context.Context, orderID uuid.UUID) (held bool, err error) {
+	err = s.do(ctx, "void", func() (bool, error) {
 		p := s.payments[orderID]
+		held = p != nil && p.authorized > 0
 		switch {
 		case p == nil || p.voided || p.declined:
 			return false, nil
@@ -258,6 +303,7 @@ func (s *shop) Void(ctx context.Context, orderID uuid.UUID) error {
 		p.voided = true
 		return true, nil
 	})
+	return held, err
 }
 
 // RefundAll implements orders.Payments.

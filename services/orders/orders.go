@@ -190,6 +190,7 @@ type Inventory interface {
 	Release(ctx context.Context, orderID uuid.UUID) error
 	// Fulfill takes the lines of a parcel out of what is held for the order, once for each parcel.
 	Fulfill(ctx context.Context, orderID, fulfillmentID uuid.UUID, lines []StockLine) error
+	Restocking
 }
 
 // Promotions counts the uses of promotions. All its methods may be repeated.
@@ -207,10 +208,12 @@ type Payments interface {
 	// Capture takes a part of what is held, once for each key. It fails with AMOUNT_EXCEEDED, and with INVALID_STATE
 	// or NOT_FOUND when there is nothing to capture from.
 	Capture(ctx context.Context, orderID uuid.UUID, key string, amount money.Money) error
-	// Void gives up what is held; it does nothing when nothing is. It fails with INVALID_STATE when something was captured.
-	Void(ctx context.Context, orderID uuid.UUID) error
+	// Void gives up what is held; it does nothing when nothing is, and tells whether something ever was. It fails with
+	// INVALID_STATE when something was captured.
+	Void(ctx context.Context, orderID uuid.UUID) (held bool, err error)
 	// RefundAll pays back whatever was captured and voids the rest.
 	RefundAll(ctx context.Context, orderID uuid.UUID, reason string) error
+	PartRefunds
 }
 
 // Customer is who orders.
@@ -246,7 +249,9 @@ type Config struct {
 	CaptureNow       bool                    // capture the payment at confirmation, not parcel by parcel
 	// ClaimTime is how long one execution of a saga owns its order; a killed one is taken over after it. A step has a third
 	// of it. 0 means 60 s.
-	ClaimTime time.Duration
+	ClaimTime     time.Duration
+	ReturnPeriod  time.Duration // from the arrival of a parcel; 0 means 30 days
+	ReturnAddress string        // where approved returns are sent, unless staff say otherwise
 	// KeyLease is how long an idempotency key stays taken by a call whose process was killed. 0 means 15 s.
 	KeyLease time.Duration
 }
@@ -291,6 +296,7 @@ func New(d Deps) (*Service, error) {
 		return nil, errors.New("orders: negative shipping fee or tax rate")
 	}
 	c.ClaimTime = cmp.Or(c.ClaimTime, time.Minute)
+	c.ReturnPeriod = cmp.Or(c.ReturnPeriod, 30*24*time.Hour)
 	c.KeyLease = cmp.Or(c.KeyLease, 15*time.Second)
 	s := &Service{
 		store: d.Store, carts: d.Carts, promotions: d.Promotions, inventory: d.Inventory, payments: d.Payments,

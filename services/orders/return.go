@@ -48,41 +48,87 @@ func (s ReturnStatus) CanBecome(next ReturnStatus) bool {
 // Void reports whether the return came to nothing: what is in it may be returned again.
 func (s ReturnStatus) Void() bool { return s == ReturnRejected || s == ReturnCancelled }
 
+// ReturnReason says why the customer sends something back.
+type ReturnReason string
+
+// The reasons of a return.
+const (
+	ReturnDefective      ReturnReason = "DEFECTIVE"
+	ReturnDamaged        ReturnReason = "DAMAGED"
+	ReturnWrongItem      ReturnReason = "WRONG_ITEM"
+	ReturnNotAsDescribed ReturnReason = "NOT_AS_DESCRIBED"
+	ReturnChangedMind    ReturnReason = "CHANGED_MIND"
+	ReturnOther          ReturnReason = "OTHER"
+)
+
+// ReturnReasons are all of them.
+var ReturnReasons = []ReturnReason{ReturnDefective, ReturnDamaged, ReturnWrongItem, ReturnNotAsDescribed, ReturnChangedMind, ReturnOther}
+
 // Return is a part of an order that the customer sends back.
 type Return struct {
-	ID          uuid.UUID
-	OrderID     uuid.UUID
-	Status      ReturnStatus
-	Lines       []ReturnLine
-	Reason      string      // why it was rejected; empty otherwise
-	Refund      money.Money // what is paid back; known once it is received
-	RequestedAt time.Time
-	UpdatedAt   time.Time
+	ID           uuid.UUID
+	OrderID      uuid.UUID
+	CustomerID   uuid.UUID
+	Position     int    // among the order's returns, from 1
+	Number       string // T-100042-R1
+	Status       ReturnStatus
+	Lines        []ReturnLine
+	Note         string      // the customer's
+	Reason       string      // why it was rejected; empty otherwise
+	Instructions string      // where and how to send it; empty until it is approved
+	Refund       money.Money // what is paid back; known once it is received
+	Problem      string      // why the payment provider or the books refused to pay it back; empty otherwise
+	Attempt      int         // refunds that the payment provider refused
+	Settlement   string      // how staff paid it back otherwise; empty where the payment was refunded
+	RequestedAt  time.Time
+	UpdatedAt    time.Time
+	ReceivedAt   *time.Time
+	RestockedAt  *time.Time // nil where nothing goes back into stock
 }
 
 // ReturnLine is a part of an order's line in a return.
 type ReturnLine struct {
 	LineID   uuid.UUID
-	Quantity int    // asked for
-	Reason   string // the customer's
-	Received int    // of Quantity
-	Location string // where the received ones go back into stock; empty where they do not
+	Quantity int // asked for
+	Reason   ReturnReason
+	Received int         // of Quantity
+	Restock  int         // of Received, what goes back into stock
+	Location uuid.UUID   // where to; zero where nothing does
+	Refund   money.Money // what is paid back for the received ones
+}
+
+// held gives how many articles of its line a part of a return takes up.
+func (r *Return) held(l ReturnLine) int {
+	switch {
+	case r.Status.Void():
+		return 0
+	case r.Status == ReturnReceived || r.Status == ReturnRefunded:
+		return l.Received
+	}
+	return l.Quantity
+}
+
+// Held gives how many articles each of its lines takes up, in the order of Lines.
+func (r *Return) Held() []int {
+	held := make([]int, len(r.Lines))
+	for i, l := range r.Lines {
+		held[i] = r.held(l)
+	}
+	return held
+}
+
+// restocks reports whether anything of it goes back into stock.
+func (r *Return) restocks() bool {
+	return slices.ContainsFunc(r.Lines, func(l ReturnLine) bool { return l.Restock > 0 })
 }
 
 // Holds gives how many of an order's line the return takes up: none once it came to nothing, and what has come once
 // it is here.
 func (r *Return) Holds(line uuid.UUID) int {
-	if r.Status.Void() {
-		return 0
-	}
 	n := 0
 	for _, l := range r.Lines {
-		switch {
-		case l.LineID != line:
-		case r.Status == ReturnReceived || r.Status == ReturnRefunded:
-			n += l.Received
-		default:
-			n += l.Quantity
+		if l.LineID == line {
+			n += r.held(l)
 		}
 	}
 	return n
@@ -97,14 +143,26 @@ func (r *Return) become(next ReturnStatus, now time.Time) error {
 	return nil
 }
 
-// Approve lets the customer send it. It fails with INVALID_STATE.
-func (r *Return) Approve(now time.Time) error { return r.become(ReturnApproved, now) }
+// Approve lets the customer send it as instructed. It fails with INVALID_STATE.
+func (r *Return) Approve(instructions string, now time.Time) error {
+	if err := r.become(ReturnApproved, now); err != nil {
+		return err
+	}
+	r.Instructions = instructions
+	return nil
+}
 
 // Cancel calls it off before it has come. It fails with INVALID_STATE.
 func (r *Return) Cancel(now time.Time) error { return r.become(ReturnCancelled, now) }
 
-// Refunded notes that its share is paid back. It fails with INVALID_STATE.
-func (r *Return) Refunded(now time.Time) error { return r.become(ReturnRefunded, now) }
+// Refunded notes that its share is paid back: by the payment, or otherwise as settlement says. It fails with INVALID_STATE.
+func (r *Return) Refunded(settlement string, now time.Time) error {
+	if err := r.become(ReturnRefunded, now); err != nil {
+		return err
+	}
+	r.Settlement, r.Problem = settlement, ""
+	return nil
+}
 
 // Reject declines it for a reason that the customer reads. It fails with INVALID_STATE, REQUIRED and TOO_LONG.
 func (r *Return) Reject(reason string, now time.Time) error {
@@ -126,7 +184,8 @@ func (r *Return) Reject(reason string, now time.Time) error {
 type Arrival struct {
 	LineID   uuid.UUID
 	Quantity int
-	Location string // where it goes back into stock; empty where it does not
+	Restock  int       // of Quantity, what can be sold again
+	Location uuid.UUID // where that goes back into stock
 }
 
 // Receive notes what has come, and what is to be paid back for it; lines that are not named have not come. lines are the
@@ -152,8 +211,13 @@ func (r *Return) Receive(arrived []Arrival, lines []*Line, earlier []*Return, no
 			faults.Add(errs.Invalid, "Each line is given once.", "lines", at, "orderLineId")
 		case a.Quantity < 1 || a.Quantity > next[n].Quantity:
 			faults.Addf([]string{"lines", at, "quantity"}, errs.OutOfRange, "A quantity is between 1 and %d here.", next[n].Quantity)
+		case a.Restock < 0 || a.Restock > a.Quantity:
+			faults.Addf([]string{"lines", at, "restock"}, errs.OutOfRange, "Of %d, between 0 and %d go back into stock.", a.Quantity, a.Quantity)
 		default:
-			next[n].Received, next[n].Location = a.Quantity, a.Location
+			next[n].Received, next[n].Restock = a.Quantity, a.Restock
+			if a.Restock > 0 {
+				next[n].Location = a.Location
+			}
 		}
 		seen[a.LineID] = true
 	}
@@ -161,34 +225,34 @@ func (r *Return) Receive(arrived []Arrival, lines []*Line, earlier []*Return, no
 		return err
 	}
 	r.Lines = next
-	r.Refund = refundOf(r, lines, earlier)
+	r.price(lines, earlier)
+	r.ReceivedAt = &now
 	return r.become(ReturnReceived, now)
 }
 
-// refundOf gives what a return pays back: what was paid for the articles that have come. Shipping stays paid. The
-// refunds of all returns of a line add up to what the line cost after discounts.
-func refundOf(r *Return, lines []*Line, earlier []*Return) money.Money {
-	var sum money.Money
+// price counts what a return pays back: what was paid for the articles that have come. Shipping stays paid. The refunds
+// of all returns of a line add up to what the line cost after discounts.
+func (r *Return) price(lines []*Line, earlier []*Return) {
 	for _, l := range lines {
-		before, n := 0, 0
+		if r.Refund.Currency == "" {
+			r.Refund = money.New(0, l.UnitPrice.Currency)
+		}
+		before := 0
 		for _, e := range earlier {
 			if e.ID != r.ID && (e.Status == ReturnReceived || e.Status == ReturnRefunded) {
 				before += e.Holds(l.ID)
 			}
 		}
-		for _, rl := range r.Lines {
-			if rl.LineID == l.ID {
-				n += rl.Received
+		for i := range r.Lines {
+			part := &r.Lines[i]
+			if part.LineID != l.ID {
+				continue
 			}
+			off := pricing.Part(l.Discount.Amount, before+part.Received, l.Quantity) - pricing.Part(l.Discount.Amount, before, l.Quantity)
+			part.Refund = l.UnitPrice.Times(part.Received).Sub(money.New(off, l.UnitPrice.Currency))
+			r.Refund = r.Refund.Add(part.Refund)
 		}
-		off := pricing.Part(l.Discount.Amount, before+n, l.Quantity) - pricing.Part(l.Discount.Amount, before, l.Quantity)
-		paid := l.UnitPrice.Times(n).Sub(money.New(off, l.UnitPrice.Currency))
-		if sum.Currency == "" {
-			sum = money.New(0, paid.Currency)
-		}
-		sum = sum.Add(paid)
 	}
-	return sum
 }
 
 // Returnable gives how many of an order's line can still be returned at a time: what is in parcels that have not

@@ -25,10 +25,10 @@ func TestReturnTransitions(t *testing.T) {
 	}
 	line := &orders.Line{ID: uuid.New(), Quantity: 1, UnitPrice: money.New(100, "EUR"), Discount: money.New(0, "EUR")}
 	change := map[orders.ReturnStatus]func(*orders.Return) error{
-		orders.ReturnApproved:  func(r *orders.Return) error { return r.Approve(returnsStart) },
+		orders.ReturnApproved:  func(r *orders.Return) error { return r.Approve("", returnsStart) },
 		orders.ReturnRejected:  func(r *orders.Return) error { return r.Reject("It was worn.", returnsStart) },
 		orders.ReturnCancelled: func(r *orders.Return) error { return r.Cancel(returnsStart) },
-		orders.ReturnRefunded:  func(r *orders.Return) error { return r.Refunded(returnsStart) },
+		orders.ReturnRefunded:  func(r *orders.Return) error { return r.Refunded("", returnsStart) },
 		orders.ReturnReceived: func(r *orders.Return) error {
 			return r.Receive([]orders.Arrival{{LineID: line.ID, Quantity: 1}}, []*orders.Line{line}, nil, returnsStart)
 		},
@@ -71,11 +71,12 @@ func TestReturnReceiveRefusesWhatWasNotAsked(t *testing.T) {
 		return &orders.Return{ID: uuid.New(), Status: orders.ReturnApproved, Lines: []orders.ReturnLine{{LineID: line.ID, Quantity: 2}}}
 	}
 	for name, arrived := range map[string][]orders.Arrival{
-		"nothing":      nil,
-		"more":         {{LineID: line.ID, Quantity: 3}},
-		"none of it":   {{LineID: line.ID, Quantity: 0}},
-		"another line": {{LineID: uuid.New(), Quantity: 1}},
-		"twice":        {{LineID: line.ID, Quantity: 1}, {LineID: line.ID, Quantity: 1}},
+		"nothing":        nil,
+		"more":           {{LineID: line.ID, Quantity: 3}},
+		"none of it":     {{LineID: line.ID, Quantity: 0}},
+		"more restocked": {{LineID: line.ID, Quantity: 1, Restock: 2}},
+		"another line":   {{LineID: uuid.New(), Quantity: 1}},
+		"twice":          {{LineID: line.ID, Quantity: 1}, {LineID: line.ID, Quantity: 1}},
 	} {
 		r := fresh()
 		if err := r.Receive(arrived, []*orders.Line{line}, nil, returnsStart); err == nil || r.Status != orders.ReturnApproved || r.Lines[0].Received != 0 {
@@ -83,10 +84,11 @@ func TestReturnReceiveRefusesWhatWasNotAsked(t *testing.T) {
 		}
 	}
 	r := fresh()
-	if err := r.Receive([]orders.Arrival{{LineID: line.ID, Quantity: 1, Location: "berlin"}}, []*orders.Line{line}, nil, returnsStart); err != nil {
+	berlin := uuid.New()
+	if err := r.Receive([]orders.Arrival{{LineID: line.ID, Quantity: 1, Restock: 1, Location: berlin}}, []*orders.Line{line}, nil, returnsStart); err != nil {
 		t.Fatal(err)
 	}
-	if r.Refund != money.New(100, "EUR") || r.Holds(line.ID) != 1 || r.Lines[0].Location != "berlin" {
+	if r.Refund != money.New(100, "EUR") || r.Holds(line.ID) != 1 || r.Lines[0].Location != berlin || r.Lines[0].Refund != r.Refund {
 		t.Errorf("one of two has come: %+v", r)
 	}
 }
@@ -129,8 +131,12 @@ func TestRefundsOfReturnsAddUp(t *testing.T) {
 			if err := r.Receive(arrived, lines, returns, returnsStart); err != nil {
 				t.Fatal(err)
 			}
-			if r.Refund.Amount < 0 {
-				t.Fatalf("a refund of %s", r.Refund)
+			parts := money.New(0, "EUR")
+			for _, l := range r.Lines {
+				parts = parts.Add(l.Refund)
+			}
+			if r.Refund.Amount < 0 || parts != r.Refund {
+				t.Fatalf("a refund of %s in parts of %s", r.Refund, parts)
 			}
 			back = back.Add(r.Refund)
 			for _, a := range arrived {

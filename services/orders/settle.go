@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,41 +32,71 @@ func (s *Service) Settle(ctx context.Context, id uuid.UUID, last bool) error {
 	if err != nil {
 		return err
 	}
-	completed := s.completeCart(ctx, d.Order, d.Lines)
-	claimed := true
-	for claimed {
-		step := NextStep(d.Order)
-		if step == StepNone {
-			break
-		}
-		if time.Until(deadline) < s.stepTime() {
-			err = fmt.Errorf("orders: the time for order %s is over before step %s", id, step)
-			break
-		}
-		d.begin(s.now())
-		if err = s.step(ctx, d, step, last); err != nil {
-			break
-		}
-		d.Unclaim = d.Order.Stage.Settled()
-		err = s.store.Save(ctx, d)
-		switch {
-		case err == nil && d.Unclaim:
-			claimed = false
-		case err == nil, errors.Is(err, ErrStale):
-			// Cancelled meanwhile, or simply saved: go on from what is stored now.
-			if d, err = s.next(ctx, d, owner, time.Until(deadline), err == nil); err != nil {
-				return errors.Join(err, s.unclaim(ctx, id, owner))
-			}
-		}
-		if err != nil {
-			break
-		}
-	}
+	var (
+		closing   sync.WaitGroup
+		completed error
+	)
+	order, lines := *d.Order, d.Lines
+	closing.Go(func() { completed = s.completeCart(ctx, &order, lines) })
+	claimed, err := s.drive(ctx, d, owner, deadline, last)
 	if claimed {
 		err = errors.Join(err, s.unclaim(ctx, id, owner))
 	}
+	closing.Wait()
 	return errors.Join(err, completed)
 }
+
+// drive does the steps of an order that owner has claimed until the deadline. It reports whether the claim is still there.
+func (s *Service) drive(ctx context.Context, d *Draft, owner uuid.UUID, deadline time.Time, last bool) (claimed bool, err error) {
+	for {
+		step := NextStep(d.Order)
+		if step == StepNone {
+			return true, nil
+		}
+		if time.Until(deadline) < s.stepTime() {
+			return s.leave(ctx, d, fmt.Errorf("orders: the time for order %s is over before step %s", d.Order.ID, step))
+		}
+		d.begin(s.now())
+		if err := s.step(ctx, d, step, last); err != nil {
+			return s.leave(ctx, d, err)
+		}
+		if step == StepReserve && d.Order.Stage == StageAuthorize {
+			continue // saved with what the authorization comes to: whoever begins anew may reserve again
+		}
+		d.Unclaim = d.Order.Stage.Settled()
+		err := s.store.Save(ctx, d)
+		switch {
+		case err == nil && d.Unclaim:
+			return false, nil
+		case err != nil && !errors.Is(err, ErrStale):
+			return true, err
+		}
+		// Cancelled meanwhile, or simply saved: go on from what is stored now.
+		if d, err = s.next(ctx, d, owner, time.Until(deadline), err == nil); err != nil {
+			return true, err
+		}
+	}
+}
+
+// leave saves how far an order came before a step that failed, and ends the claim with it.
+func (s *Service) leave(ctx context.Context, d *Draft, failure error) (claimed bool, err error) {
+	if !d.Changed {
+		return true, failure
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
+	defer cancel()
+	d.Unclaim = true
+	if err := s.store.Save(ctx, d); err != nil {
+		if errors.Is(err, ErrStale) {
+			err = nil // it was cancelled meanwhile, and is gone on with from there
+		}
+		return true, errors.Join(failure, err)
+	}
+	return false, failure
+}
+
+// leaveTime bounds the end of an execution, which goes on when its context has ended.
+const leaveTime = 5 * time.Second
 
 // stepTime bounds one step, so that none is under way when the claim ends.
 func (s *Service) stepTime() time.Duration { return s.config.ClaimTime / 3 }
@@ -118,7 +149,9 @@ func (s *Service) ask(ctx context.Context, d *Draft, step Step) error {
 	case StepCapture:
 		return s.payments.Capture(ctx, o.ID, o.ID.String(), o.Total)
 	case StepVoid:
-		return s.payments.Void(ctx, o.ID)
+		held, err := s.payments.Void(ctx, o.ID)
+		d.held = held
+		return err
 	case StepRefund:
 		return s.payments.RefundAll(ctx, o.ID, o.Reason)
 	case StepRelease:
@@ -149,7 +182,7 @@ func (s *Service) completeCart(ctx context.Context, o *Order, lines []*Line) err
 
 // unclaim gives an order back, also when ctx has ended.
 func (s *Service) unclaim(ctx context.Context, id, owner uuid.UUID) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTime)
 	defer cancel()
 	return s.store.Unclaim(ctx, id, owner)
 }
@@ -226,7 +259,7 @@ func stockOf(f *Fulfillment, lines []*Line) []StockLine {
 	return stock
 }
 
-// Sweep enqueues jobs for orders and parcels that have not moved for a while: their jobs may be lost, or have given
+// Sweep enqueues jobs for orders, parcels and returns that have not moved for a while: their jobs may be lost, or have given
 // up. It gives the number of jobs.
 func (s *Service) Sweep(ctx context.Context, idle time.Duration) (int, error) {
 	const limit = 500
@@ -234,7 +267,11 @@ func (s *Service) Sweep(ctx context.Context, idle time.Duration) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	jobs := stuck.Parcels
+	returns, err := s.store.StuckReturns(ctx, s.now().Add(-idle), limit)
+	if err != nil {
+		return 0, err
+	}
+	jobs := append(stuck.Parcels, returns...)
 	for i := range jobs {
 		jobs[i].Cause = causeSweep
 	}

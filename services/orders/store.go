@@ -49,6 +49,7 @@ type JobKind string
 const (
 	JobSettle JobKind = "settle" // drive the saga of an order
 	JobShip   JobKind = "ship"   // lower the stock and capture the share of a parcel
+	JobReturn JobKind = "return" // restock and pay back what has come back
 )
 
 // Job is durable work, done at least once.
@@ -56,6 +57,7 @@ type Job struct {
 	Kind          JobKind
 	OrderID       uuid.UUID
 	FulfillmentID uuid.UUID // for JobShip
+	ReturnID      uuid.UUID // for JobReturn
 	Cause         string    // tells the jobs of one order apart: one of each may wait or run
 }
 
@@ -186,6 +188,8 @@ type Store interface {
 	Enqueue(ctx context.Context, jobs []Job) error
 	// Purge removes at most limit idempotency keys and notes of consumed events each made before a time. It gives their number.
 	Purge(ctx context.Context, before time.Time, limit int) (int, error)
+
+	ReturnStore
 }
 
 // Draft is an order under change, and all that the change writes.
@@ -193,6 +197,7 @@ type Draft struct {
 	Order        *Order
 	Lines        []*Line
 	Fulfillments []*Fulfillment // read by Update only
+	Returns      []*Return      // read by UpdateReturns only
 	Token        string         // of the payment; empty once the payment was authorized or refused
 	Used         *Used          // set by Update where the key was used
 
@@ -200,6 +205,7 @@ type Draft struct {
 	Changed  bool         // whether there is anything to write
 	Unclaim  bool         // ends the saga's claim with the change
 	Parcel   *Fulfillment // a new parcel; Lines hold the new quantities
+	Return   *Return      // the return that is new or changes
 	Arrived  []uuid.UUID  // parcels that were delivered
 	Settled  []uuid.UUID  // parcels that are settled
 	Entries  []Entry      // new ones of the timeline
@@ -210,4 +216,5 @@ type Draft struct {
 	Consumes uuid.UUID    // event whose consumption this is
 	Refund   money.Money  // for the event of a refund
 	now      time.Time
+	held     bool // the payment that is being given up was authorized
 }

@@ -101,7 +101,8 @@ type Adjustment struct {
 	Reason      Reason
 	Note        string
 	ActorID     uuid.UUID // who did it; zero for the program
-	OrderID     uuid.UUID // of a fulfilment; zero otherwise
+	OrderID     uuid.UUID // of a fulfilment or a return; zero otherwise
+	ReturnID    uuid.UUID // of a return; zero otherwise
 	CreatedAt   time.Time
 }
 
@@ -139,6 +140,7 @@ type InventoryStore interface {
 	// Stock gives stock by variant, in one command. A variant that never had any is left out.
 	Stock(ctx context.Context, variantIDs []uuid.UUID) (map[uuid.UUID]Stock, error)
 	HoldStore
+	RestockStore
 	// Reserve promises pieces to an order, all or none; again under the same order it does nothing.
 	// Each variant stands in one line. What the order's cart holds of them is taken over; cartID may be zero.
 	// It gives the stock that it changed, also of lines that it undid.

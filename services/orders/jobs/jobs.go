@@ -81,6 +81,15 @@ type shipArgs struct {
 // Kind implements river.JobArgs.
 func (shipArgs) Kind() string { return "orders.ship" }
 
+type returnArgs struct {
+	OrderID  uuid.UUID `json:"orderId"`
+	ReturnID uuid.UUID `json:"returnId"`
+	Cause    string    `json:"cause"`
+}
+
+// Kind implements river.JobArgs.
+func (returnArgs) Kind() string { return "orders.return" }
+
 // Client enqueues jobs and works none.
 type Client struct{ river *river.Client[pgx.Tx] }
 
@@ -88,7 +97,7 @@ type Client struct{ river *river.Client[pgx.Tx] }
 func NewClient(pool *pgxpool.Pool, log *slog.Logger) (*Client, error) {
 	c, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Schema: Schema, Logger: quiet(log),
-		FetchCooldown: time.Millisecond, // also bounds how often workers are notified
+		FetchCooldown: fetchCooldown, // also bounds how often workers are notified
 	})
 	if err != nil {
 		return nil, fmt.Errorf("jobs: %w", err)
@@ -108,6 +117,9 @@ func (c *Client) EnqueueTx(ctx context.Context, tx pgx.Tx, jobs []orders.Job) er
 		case orders.JobShip:
 			opts.Queue = queueShip
 			params[i] = river.InsertManyParams{Args: shipArgs{OrderID: j.OrderID, FulfillmentID: j.FulfillmentID, Cause: j.Cause}, InsertOpts: opts}
+		case orders.JobReturn:
+			opts.Queue = queueShip
+			params[i] = river.InsertManyParams{Args: returnArgs{OrderID: j.OrderID, ReturnID: j.ReturnID, Cause: j.Cause}, InsertOpts: opts}
 		default:
 			return fmt.Errorf("jobs: unknown kind %q", j.Kind)
 		}
@@ -121,8 +133,8 @@ func (c *Client) EnqueueTx(ctx context.Context, tx pgx.Tx, jobs []orders.Job) er
 
 // Config bounds a Worker. The zero value is fit for use.
 type Config struct {
-	Settlers   int           // sagas at the same time; 0 means 16
-	Shippers   int           // parcels at the same time; 0 means 8
+	Settlers   int           // sagas at the same time; 0 means 32
+	Shippers   int           // parcels and returns at the same time; 0 means 8
 	SweepEvery time.Duration // 0 means 30 s
 	SweepIdle  time.Duration // how long an order may not move before it is taken up; 0 means 1 min
 	// JobTimeout ends an execution; 0 means 75 s, longer than a saga owns an order. River takes a job up whose process was
@@ -138,8 +150,9 @@ const (
 	lastBackoff  = time.Minute
 	busyWait     = 2 * time.Second
 	// pollInterval bounds the wait for a job whose notification was lost.
-	pollInterval  = 500 * time.Millisecond
-	fetchCooldown = 5 * time.Millisecond
+	pollInterval = 500 * time.Millisecond
+	// fetchCooldown is the least time between two looks for jobs: those of about the same time are taken together.
+	fetchCooldown = 10 * time.Millisecond
 	purgeEvery    = time.Hour
 )
 
@@ -153,6 +166,7 @@ func NewWorker(pool *pgxpool.Pool, service *orders.Service, c Config) (*Worker, 
 	err := errors.Join(
 		river.AddWorkerSafely(workers, &settler{service: service}),
 		river.AddWorkerSafely(workers, &shipper{service: service}),
+		river.AddWorkerSafely(workers, &returner{service: service}),
 		river.AddWorkerSafely(workers, &sweeper{service: service, idle: cmp.Or(c.SweepIdle, time.Minute)}),
 		river.AddWorkerSafely(workers, &purger{service: service}),
 	)
@@ -164,7 +178,7 @@ func NewWorker(pool *pgxpool.Pool, service *orders.Service, c Config) (*Worker, 
 		Logger:  quiet(c.Log),
 		Workers: workers,
 		Queues: map[string]river.QueueConfig{
-			queueSettle: {MaxWorkers: cmp.Or(c.Settlers, 16)},
+			queueSettle: {MaxWorkers: cmp.Or(c.Settlers, 32)},
 			queueShip:   {MaxWorkers: cmp.Or(c.Shippers, 8)},
 			queueUpkeep: {MaxWorkers: 1},
 		},

@@ -39,6 +39,18 @@ func (w *shipper) Work(ctx context.Context, job *river.Job[shipArgs]) error {
 	return verdict(w.service.SettleParcel(ctx, job.Args.OrderID, job.Args.FulfillmentID))
 }
 
+// returner settles a return.
+type returner struct {
+	river.WorkerDefaults[returnArgs]
+	service *orders.Service
+}
+
+// Work implements river.Worker.
+func (w *returner) Work(ctx context.Context, job *river.Job[returnArgs]) error {
+	ctx = telemetry.WithPart(viewer.NewContext(ctx, viewer.System), telemetry.PartSaga)
+	return verdict(w.service.SettleReturn(ctx, job.Args.OrderID, job.Args.ReturnID))
+}
+
 // verdict tells River what to do: nothing more for what is gone, later for what another job works on.
 func verdict(err error) error {
 	// The order's own absence, not that of something a step asked for.

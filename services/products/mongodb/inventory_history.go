@@ -31,6 +31,7 @@ type adjustmentDoc struct {
 	Note        string     `bson:"note,omitempty"`
 	ActorID     *uuid.UUID `bson:"actorId,omitempty"`
 	OrderID     *uuid.UUID `bson:"orderId,omitempty"`
+	ReturnID    *uuid.UUID `bson:"returnId,omitempty"`
 	Created     time.Time  `bson:"created"`
 }
 
@@ -44,6 +45,9 @@ func (d *adjustmentDoc) adjustment() *products.Adjustment {
 	}
 	if d.OrderID != nil {
 		a.OrderID = *d.OrderID
+	}
+	if d.ReturnID != nil {
+		a.ReturnID = *d.ReturnID
 	}
 	return a
 }
