@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	techmart "github.com/techmart/techmart/clients/go"
 	"github.com/techmart/techmart/services/users"
 )
 
@@ -15,64 +16,40 @@ func TestShopping(t *testing.T) {
 	s := setup(t)
 	laptop := s.product("Nordlicht X14", "1299.00", 5)
 
-	var registered struct {
-		UserRegister struct {
-			Accepted   bool
-			UserErrors []userError
-		}
-	}
 	const email = "ada@example.com"
-	s.anonymous().must(&registered, `mutation($input: UserRegisterInput!) { userRegister(input: $input) { accepted userErrors { code message field } } }`,
-		vars{"input": vars{"email": email, "password": password, "displayName": "Ada"}})
-	if !registered.UserRegister.Accepted {
-		t.Fatalf("not accepted: %+v", registered)
+	stranger := s.anonymous().typed()
+	registered, err := techmart.UserRegister(t.Context(), stranger, techmart.UserRegisterInput{Email: email, Password: password, DisplayName: "Ada"})
+	if err := techmart.Check(err, registered.UserRegister.UserErrors); err != nil || !registered.UserRegister.Accepted {
+		t.Fatalf("accepted %v: %v", registered.UserRegister.Accepted, err)
+	}
+	added, err := techmart.CartLinesAdd(t.Context(), stranger, techmart.CartLinesAddInput{Lines: []techmart.CartLineInput{{VariantId: laptop.variantID, Quantity: 2}}})
+	if err := techmart.Check(err, added.CartLinesAdd.UserErrors); err != nil {
+		t.Fatal(err)
+	}
+	cart := added.CartLinesAdd.Cart
+	if cart.Token == nil || cart.Total.Amount == "" {
+		t.Fatalf("the cart is %+v", cart)
 	}
 
-	var added struct {
-		CartLinesAdd struct {
-			Cart       struct{ Token string }
-			UserErrors []userError
-		}
-	}
-	s.anonymous().must(&added, `mutation($input: CartLinesAddInput!) { cartLinesAdd(input: $input) { cart { token } userErrors { code message field } } }`,
-		vars{"input": vars{"lines": []vars{{"variantId": laptop.variantID, "quantity": 2}}}})
-	if added.CartLinesAdd.Cart.Token == "" {
-		t.Fatalf("no cart: %+v", added)
-	}
-
-	token := s.verificationToken()
-	var verified struct {
-		UserVerifyEmail struct {
-			User       *struct{ EmailVerified bool }
-			UserErrors []userError
-		}
-	}
-	s.anonymous().must(&verified, `mutation($input: UserVerifyEmailInput!) { userVerifyEmail(input: $input) { user { emailVerified } userErrors { code message } } }`,
-		vars{"input": vars{"token": token}})
-	if verified.UserVerifyEmail.User == nil || !verified.UserVerifyEmail.User.EmailVerified {
-		t.Fatalf("not verified: %+v", verified)
+	verified, err := techmart.UserVerifyEmail(t.Context(), stranger, techmart.UserVerifyEmailInput{Token: s.verificationToken()})
+	if err := techmart.Check(err, verified.UserVerifyEmail.UserErrors); err != nil || !verified.UserVerifyEmail.User.EmailVerified {
+		t.Fatalf("verified %+v: %v", verified.UserVerifyEmail.User, err)
 	}
 
 	customer := s.signIn(email, password)
-	var merged struct {
-		CartMerge struct {
-			Cart       struct{ TotalQuantity int }
-			UserErrors []userError
-		}
-	}
-	customer.must(&merged, `mutation($input: CartMergeInput!) { cartMerge(input: $input) { cart { totalQuantity } userErrors { code message } } }`,
-		vars{"input": vars{"cartToken": added.CartLinesAdd.Cart.Token}})
-	if merged.CartMerge.Cart.TotalQuantity != 2 {
-		t.Fatalf("the cart holds %+v", merged)
+	ada := customer.typed()
+	merged, err := techmart.CartMerge(t.Context(), ada, techmart.CartMergeInput{CartToken: *cart.Token})
+	if err := techmart.Check(err, merged.CartMerge.UserErrors); err != nil || merged.CartMerge.Cart.TotalQuantity != 2 {
+		t.Fatalf("the cart is %+v: %v", merged.CartMerge.Cart, err)
 	}
 
 	order := customer.placeOrder("tok_visa")
 	eventually(t, "the order is confirmed", func() bool { return customer.orderStatus(order) == "CONFIRMED" })
 
-	var stock struct {
-		ProductVariant struct{ QuantityAvailable int }
+	stock, err := techmart.Stock(t.Context(), stranger, laptop.variantID)
+	if err != nil {
+		t.Fatal(err)
 	}
-	s.anonymous().must(&stock, `query($id: ID!) { productVariant(id: $id) { quantityAvailable } }`, vars{"id": laptop.variantID})
 	if stock.ProductVariant.QuantityAvailable != 3 {
 		t.Errorf("available: %d", stock.ProductVariant.QuantityAvailable)
 	}
@@ -86,37 +63,37 @@ func TestShopping(t *testing.T) {
 	}
 }
 
+// typed is the same client as a program in Go has it.
+func (c *client) typed() *techmart.Client {
+	return techmart.New(c.s.url+"/graphql", techmart.Options{Token: techmart.StaticToken(c.token)})
+}
+
 // placeOrder orders what is in the client's cart.
 func (c *client) placeOrder(paymentToken string) string {
 	c.s.t.Helper()
-	var out struct {
-		OrderPlace struct {
-			Order      *struct{ ID, Status string }
-			UserErrors []userError
-		}
+	placed, err := techmart.OrderPlace(c.s.t.Context(), c.typed(), techmart.OrderPlaceInput{
+		PaymentToken: paymentToken,
+		ShippingAddress: &techmart.AddressInput{
+			Recipient: "Ada Lovelace", Line1: "Ackerstr. 1", PostalCode: "10115", City: "Berlin", CountryCode: "DE",
+		},
+	})
+	if err := techmart.Check(err, placed.OrderPlace.UserErrors); err != nil {
+		c.s.t.Fatalf("no order: %v", err)
 	}
-	c.must(&out, `mutation($input: OrderPlaceInput!) { orderPlace(input: $input) { order { id status } userErrors { code message field } } }`,
-		vars{"input": vars{
-			"paymentToken": paymentToken,
-			"shippingAddress": vars{
-				"recipient": "Ada Lovelace", "line1": "Ackerstr. 1", "postalCode": "10115", "city": "Berlin", "countryCode": "DE",
-			},
-		}})
-	if out.OrderPlace.Order == nil {
-		c.s.t.Fatalf("no order: %+v", out.OrderPlace.UserErrors)
-	}
-	return out.OrderPlace.Order.ID
+	return placed.OrderPlace.Order.Id
 }
 
 // orderStatus is "" for an order that the client may not know of.
 func (c *client) orderStatus(id string) string {
 	c.s.t.Helper()
-	var out struct{ Order *struct{ Status string } }
-	c.must(&out, `query($id: ID!) { order(id: $id) { status } }`, vars{"id": id})
+	out, err := techmart.OrderState(c.s.t.Context(), c.typed(), id)
+	if err != nil {
+		c.s.t.Fatal(err)
+	}
 	if out.Order == nil {
 		return ""
 	}
-	return out.Order.Status
+	return string(out.Order.Status)
 }
 
 var (
