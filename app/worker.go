@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/techmart/techmart/platform/outbox"
@@ -19,7 +20,7 @@ import (
 	"github.com/techmart/techmart/services/payments"
 )
 
-// refundsQueue takes what the payments say of refunds, for the orders.
+// refundsQueue takes what the payments say of refunds, and of answers that were out of the usual, for the orders.
 const refundsQueue = "orders.refunds"
 
 // queues are all work queues. They are declared before anything is published: an event that no
@@ -30,7 +31,7 @@ func (a *App) queues() []rabbitmq.Queue {
 		delays = notificationsrabbitmq.DefaultRetryDelays()
 	}
 	return append(notificationsrabbitmq.Queues(delays),
-		rabbitmq.Queue{Name: refundsQueue, Bindings: []string{payments.EventRefunded}, RetryDelays: delays})
+		rabbitmq.Queue{Name: refundsQueue, Bindings: []string{payments.EventRefunded, payments.EventAnsweredLate, payments.EventAnsweredTwice}, RetryDelays: delays})
 }
 
 // work does what is queued until ctx ends: it relays events, handles them, settles orders, and
@@ -111,15 +112,35 @@ func (a *App) publish(ctx context.Context, events []outbox.Event) error {
 	return nil
 }
 
+// answered tells the orders of an answer that was out of the usual.
+func (a *App) answered(ctx context.Context, e outbox.Event, data payments.EventData) error {
+	entry := map[string]map[payments.Kind]string{
+		payments.EventAnsweredLate:  {payments.Capture: orders.EntryCaptureRecovered, payments.Refund: orders.EntryRefundRecovered},
+		payments.EventAnsweredTwice: {payments.Refund: orders.EntryRefundAnsweredTwice},
+	}[e.Type][data.Kind]
+	err := a.Services.Orders.PaymentAnswered(asProgram(ctx), orders.PaymentAnswer{
+		// However often it is answered, it is told of once.
+		EventID: uuid.NewSHA1(data.TransactionID, []byte(e.Type)), OrderID: data.OrderID, Entry: entry,
+		Amount: money.New(data.Amount.Amount, money.Currency(data.Amount.Currency)),
+	})
+	if errs.Is(err, errs.NotFound) {
+		return rabbitmq.Permanent(err)
+	}
+	return err
+}
+
 // refunded tells the orders of a refund.
 func (a *App) refunded(ctx context.Context, d rabbitmq.Delivery) error {
 	var e outbox.Event
 	var data payments.EventData
 	if json.Unmarshal(d.Body, &e) != nil || json.Unmarshal(e.Data, &data) != nil {
-		return rabbitmq.Permanent(errors.New("the message is not an event of a refund"))
+		return rabbitmq.Permanent(errors.New("the message is not an event of a payment"))
+	}
+	if e.Type != payments.EventRefunded {
+		return a.answered(ctx, e, data)
 	}
 	err := a.Services.Orders.PaymentRefunded(asProgram(ctx), orders.PaymentRefund{
-		EventID: e.ID, OrderID: data.OrderID,
+		EventID: e.ID, OrderID: data.OrderID, Reason: data.Reason,
 		Amount: money.New(data.Amount.Amount, money.Currency(data.Amount.Currency)),
 		Total:  money.New(data.Refunded.Amount, money.Currency(data.Refunded.Currency)),
 	})

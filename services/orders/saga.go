@@ -101,6 +101,9 @@ func (d *Draft) advance(step Step) error {
 		}
 		return d.log(EntryCaptured, "The payment of "+o.Total.String()+" was captured.")
 	case StepVoid:
+		if err := d.unexpected(); err != nil {
+			return err
+		}
 		o.Stage, d.Token = StageRelease, ""
 		return d.log(EntryVoided, "The payment was given up; nothing is charged.")
 	case StepRefund:
@@ -123,7 +126,7 @@ func (d *Draft) refuse(step Step, cause error) error {
 	o := d.Order
 	switch step {
 	case StepReserve:
-		o.Stage = StageRelease
+		o.Stage = StageRelease // what was refused now was not there before, either: no payment is authorized
 		if errs.Is(cause, CodePromotionUnavailable) {
 			d.blame(ReasonPromotionUnavailable, "A discount was used up before the order could be confirmed. Nothing is charged; please order again.")
 			return d.log(EntryUsedUp, "A discount was used up.")
@@ -142,7 +145,11 @@ func (d *Draft) refuse(step Step, cause error) error {
 		}
 		return d.log(EntryCaptureShort, "The payment could not be captured: it was captured or given up before.")
 	case StepVoid:
-		o.Stage = StageRefund
+		d.held = true // more than that: it was captured
+		if err := d.unexpected(); err != nil {
+			return err
+		}
+		o.Stage, d.Token = StageRefund, ""
 		d.touch()
 	}
 	return nil
@@ -154,11 +161,11 @@ func (d *Draft) abandon(step Step) (bool, error) {
 	o := d.Order
 	switch step {
 	case StepReserve:
-		o.Stage = StageRelease
+		o.Stage = StageVoid // an execution that was lost may have come further
 		d.blame(ReasonStockUnavailable, "The stock could not be reserved. Please order again.")
 		return true, d.log(EntryGaveUp, "The stock could not be reserved in time.")
 	case StepAuthorize:
-		o.Stage, d.Token = StageVoid, ""
+		o.Stage = StageVoid
 		d.blame(ReasonPaymentUnavailable, "The payment provider did not answer. Nothing is charged; please order again.")
 		return true, d.log(EntryGaveUp, "The payment could not be authorized in time.")
 	}

@@ -72,9 +72,7 @@ func (s Stage) Settled() bool { return s == StageDone || s == StageUndone }
 // undo gives the stage from which an order is undone that is called off at s.
 func (s Stage) undo(captured bool) Stage {
 	switch s {
-	case StageReserve:
-		return StageRelease
-	case StageAuthorize:
+	case StageReserve, StageAuthorize: // the payment may be authorized before the reservation is saved
 		return StageVoid
 	case StageDone:
 		if captured {

@@ -15,6 +15,11 @@ const (
 	EventCaptured   = "payments.captured"   // money was taken
 	EventVoided     = "payments.voided"     // the authorization was given up
 	EventRefunded   = "payments.refunded"   // money was paid back
+
+	// EventAnsweredLate follows on what went through though its first answer was lost: it was found in the provider's books.
+	EventAnsweredLate = "payments.answered_late"
+	// EventAnsweredTwice tells of a further answer to what was settled before. Nothing was moved again.
+	EventAnsweredTwice = "payments.answered_twice"
 )
 
 // Event is something that happened to a payment.
@@ -44,6 +49,7 @@ type EventData struct {
 	Authorized    EventMoney `json:"authorized"` // in all
 	Captured      EventMoney `json:"captured"`   // in all
 	Refunded      EventMoney `json:"refunded"`   // in all
+	Kind          Kind       `json:"kind,omitempty"` // of what was answered late or twice
 	ReasonCode    string     `json:"reasonCode,omitempty"`
 	Reason        string     `json:"reason,omitempty"` // why it was declined or paid back, for the customer
 }
@@ -66,17 +72,34 @@ func (p *Payment) happened(t *Transaction, id uuid.UUID) (Event, bool) {
 	default:
 		kind = EventRefunded
 	}
+	data := p.data(t)
+	if kind == EventDeclined {
+		data.ReasonCode, data.Reason = t.ErrorCode, t.ErrorMessage
+	}
+	return p.event(kind, data, t.SettledAt, id), true
+}
+
+// answered gives the event of an answer that is out of the usual.
+func (p *Payment) answered(eventType string, t *Transaction, at time.Time, id uuid.UUID) Event {
+	data := p.data(t)
+	data.Kind = t.Kind
+	return p.event(eventType, data, at, id)
+}
+
+// event makes the payment's next event.
+func (p *Payment) event(eventType string, data EventData, at time.Time, id uuid.UUID) Event {
 	p.Sequence++
-	data := EventData{
+	return Event{ID: id, Type: eventType, Subject: p.ID, Sequence: p.Sequence, Time: at, Data: data}
+}
+
+// data describes a transaction, and the payment after it.
+func (p *Payment) data(t *Transaction) EventData {
+	return EventData{
 		PaymentID: p.ID, OrderID: p.OrderID, CustomerID: p.CustomerID, TransactionID: t.ID, Status: p.Status,
 		Amount: eventMoney(t.Amount), Authorized: eventMoney(p.Authorized),
 		Captured: eventMoney(p.Captured), Refunded: eventMoney(p.Refunded),
 		Reason: t.Reason,
 	}
-	if kind == EventDeclined {
-		data.ReasonCode, data.Reason = t.ErrorCode, t.ErrorMessage
-	}
-	return Event{ID: id, Type: kind, Subject: p.ID, Sequence: p.Sequence, Time: t.SettledAt, Data: data}, true
 }
 
 func eventMoney(m money.Money) EventMoney {

@@ -37,16 +37,17 @@ func (o ForOrders) Capture(ctx context.Context, orderID uuid.UUID, key string, a
 	return err
 }
 
-// Void gives up an order's authorization, whatever came of it: it does nothing for an order without a
-// payment and for one that was declined or voided before. It fails with INVALID_STATE once something was captured.
-func (o ForOrders) Void(ctx context.Context, orderID uuid.UUID) error {
+// Void gives up an order's authorization, whatever came of it, and tells whether there ever was one: it does nothing for
+// an order without a payment and for one that was declined or voided before. It fails with INVALID_STATE once
+// something was captured.
+func (o ForOrders) Void(ctx context.Context, orderID uuid.UUID) (held bool, err error) {
 	ctx = asProgram(ctx)
 	p, err := o.settled(ctx, orderID)
 	if err != nil || p == nil || p.is(Declined, Voided) {
-		return err
+		return p != nil && p.is(Voided), err
 	}
 	_, err = o.s.run(ctx, operation{kind: Void, target: Target{OrderID: orderID}})
-	return o.already(ctx, orderID, err, Voided)
+	return true, o.already(ctx, orderID, err, Voided)
 }
 
 // RefundAll ends an order's payment: it pays back all that was captured, or voids the authorization
@@ -59,7 +60,8 @@ func (o ForOrders) RefundAll(ctx context.Context, orderID uuid.UUID, reason stri
 	case err != nil || p == nil || p.is(Declined, Voided):
 		return err
 	case p.is(Authorized):
-		return o.Void(ctx, orderID)
+		_, err := o.Void(ctx, orderID)
+		return err
 	case p.is(Refunded):
 		return o.s.store.PaymentUpdate(ctx, Target{OrderID: orderID}, nil, func(u *Unit) error {
 			u.Payment.Closed = true

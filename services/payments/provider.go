@@ -73,6 +73,7 @@ type Result struct {
 	Reference string // the provider's own, when approved
 	Code      string // why it was declined, for programs
 	Message   string // why it was declined, safe to show to the payer
+	earlier   bool   // of a call whose own answer was lost
 }
 
 // ApprovedAs is the answer of a call that was carried out.
@@ -185,6 +186,7 @@ func (c *caller) resolve(ctx context.Context, p *Payment, t *Transaction) (Resul
 	if errors.Is(err, ErrNoSuchCall) {
 		return c.ask(ctx, p, t)
 	}
+	result.earlier = err == nil
 	return result, err
 }
 

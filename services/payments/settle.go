@@ -27,18 +27,21 @@ func (s *Service) carryOut(ctx context.Context, p *Payment, t *Transaction, call
 		}
 		return p, unknown(err)
 	}
-	return s.record(ctx, t.PaymentID, t.ID, result)
+	return s.record(ctx, t, result)
 }
 
 // record settles an intent: amounts, status, ledger and events in one transaction. Where another
-// process was faster it gives what that one recorded.
-func (s *Service) record(ctx context.Context, paymentID, transactionID uuid.UUID, r Result) (*Payment, error) {
+// process was faster it gives what that one recorded, and tells that there was a second answer.
+func (s *Service) record(ctx context.Context, asked *Transaction, r Result) (*Payment, error) {
 	var payment *Payment
 	var settled *Transaction
-	err := s.store.PaymentUpdate(ctx, Target{PaymentID: paymentID}, nil, func(u *Unit) error {
+	err := s.store.PaymentUpdate(ctx, Target{PaymentID: asked.PaymentID}, nil, func(u *Unit) error {
 		payment, settled = u.Payment, nil
-		t := find(u.Open, transactionID)
+		t := find(u.Open, asked.ID)
 		if t == nil {
+			if r.Approved {
+				u.Events = append(u.Events, u.Payment.answered(EventAnsweredTwice, asked, s.now(), newID()))
+			}
 			return nil
 		}
 		if err := u.Payment.Settle(t, r, s.now()); err != nil {
@@ -49,6 +52,9 @@ func (s *Service) record(ctx context.Context, paymentID, transactionID uuid.UUID
 		if e, ok := u.Payment.happened(t, newID()); ok {
 			u.Events = append(u.Events, e)
 		}
+		if r.earlier && t.Status == Succeeded {
+			u.Events = append(u.Events, u.Payment.answered(EventAnsweredLate, t, t.SettledAt, newID()))
+		}
 		settled = t
 		return nil
 	})
@@ -56,7 +62,7 @@ func (s *Service) record(ctx context.Context, paymentID, transactionID uuid.UUID
 		return nil, err
 	}
 	if settled == nil {
-		if settled, err = s.transaction(ctx, transactionID); err != nil {
+		if settled, err = s.transaction(ctx, asked.ID); err != nil {
 			return nil, err
 		}
 	}
