@@ -30,6 +30,9 @@ func (g *Gateway) newExecutor() graphql.GraphExecutor {
 	e.SetDisableSuggestion(g.config.Production)
 	e.SetErrorPresenter(g.present)
 	e.SetRecoverFunc(g.recoverPanic)
+	if !g.config.Production {
+		e.Use(tracing{})
+	}
 	policy := newDocumentPolicy(g)
 	e.Use(policy)
 	e.Use(shapeLimit{limits: g.config.Limits, documents: documents})

@@ -121,10 +121,11 @@ func part(ctx context.Context) string {
 	return PartRequests
 }
 
-// Adopt returns ctx with what counts the work of from: its Calls, its backend and its part, and nothing else.
+// Adopt returns ctx with what counts the work of from: its Calls, its Timeline, its backend and its part, and
+// nothing else.
 // What is done for many callers at once counts as the work of one of them.
 func Adopt(ctx, from context.Context) context.Context {
-	for _, key := range []any{callsKey{}, asKey{}, partKey{}} {
+	for _, key := range []any{callsKey{}, timelineKey{}, asKey{}, partKey{}} {
 		if v := from.Value(key); v != nil {
 			ctx = context.WithValue(ctx, key, v)
 		}

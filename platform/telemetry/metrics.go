@@ -86,6 +86,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 // small fixed set, as it becomes a label.
 func (m *Metrics) Observe(ctx context.Context, b Backend, operation string, took time.Duration, err error) {
 	CallsFrom(ctx).Add(counted(ctx, b), 1)
+	timelineOf(ctx).add(counted(ctx, b), operation, took)
 	if m == nil {
 		return
 	}
