@@ -29,6 +29,7 @@ type Loaders struct {
 	Reviews       *Reviews
 	Carts         *Carts
 	Orders        *Orders
+	Returns       *Returns
 	Payments      *Payments
 	Notifications *Notifications
 	Promotions    *Promotions
@@ -45,6 +46,7 @@ func New(s Services) *Loaders {
 		Reviews:       newReviews(s.Products),
 		Carts:         newCarts(s.Carts),
 		Orders:        newOrders(s.Orders),
+		Returns:       newReturns(s.Orders),
 		Payments:      newPayments(s.Payments),
 		Notifications: newNotifications(s.Notifications),
 		Promotions:    newPromotions(s.Promotions),

@@ -40,6 +40,9 @@ type ResolverRoot interface {
 	ProductVariant() ProductVariantResolver
 	PromotionConnection() PromotionConnectionResolver
 	Query() QueryResolver
+	Return() ReturnResolver
+	ReturnConnection() ReturnConnectionResolver
+	ReturnLine() ReturnLineResolver
 	Review() ReviewResolver
 	ReviewConnection() ReviewConnectionResolver
 	Subscription() SubscriptionResolver
@@ -358,6 +361,12 @@ type ComplexityRoot struct {
 		PromotionCreate                func(childComplexity int, input model.PromotionCreateInput) int
 		PromotionDelete                func(childComplexity int, input model.PromotionDeleteInput) int
 		PromotionUpdate                func(childComplexity int, input model.PromotionUpdateInput) int
+		ReturnApprove                  func(childComplexity int, input model.ReturnApproveInput) int
+		ReturnCancel                   func(childComplexity int, input model.ReturnCancelInput) int
+		ReturnReceive                  func(childComplexity int, input model.ReturnReceiveInput) int
+		ReturnRefund                   func(childComplexity int, input model.ReturnRefundInput) int
+		ReturnReject                   func(childComplexity int, input model.ReturnRejectInput) int
+		ReturnRequest                  func(childComplexity int, input model.ReturnRequestInput) int
 		ReviewCreate                   func(childComplexity int, input model.ReviewCreateInput) int
 		ReviewDelete                   func(childComplexity int, input model.ReviewDeleteInput) int
 		SecondFactorConfirm            func(childComplexity int, input model.SecondFactorConfirmInput) int
@@ -441,6 +450,7 @@ type ComplexityRoot struct {
 		Number          func(childComplexity int) int
 		Payment         func(childComplexity int) int
 		PlacedAt        func(childComplexity int) int
+		Returns         func(childComplexity int, first *int, after *string) int
 		ShippingAddress func(childComplexity int) int
 		ShippingMethod  func(childComplexity int) int
 		ShippingTotal   func(childComplexity int) int
@@ -789,6 +799,7 @@ type ComplexityRoot struct {
 		Promotion              func(childComplexity int, id string) int
 		Promotions             func(childComplexity int, first *int, after *string, last *int, before *string) int
 		QueryCost              func(childComplexity int, document string, operationName *string, variables map[string]any) int
+		Returns                func(childComplexity int, first *int, after *string, last *int, before *string, where *model.ReturnWhere, sortBy *model.ReturnSort) int
 		Search                 func(childComplexity int, query string, first *int, after *string, where *model.ProductWhere) int
 		SearchSuggestions      func(childComplexity int, prefix string, first *int) int
 		User                   func(childComplexity int, id string) int
@@ -815,6 +826,82 @@ type ComplexityRoot struct {
 	Rating struct {
 		Average func(childComplexity int) int
 		Count   func(childComplexity int) int
+	}
+
+	Return struct {
+		ID              func(childComplexity int) int
+		Instructions    func(childComplexity int) int
+		Lines           func(childComplexity int) int
+		NextStatuses    func(childComplexity int) int
+		Note            func(childComplexity int) int
+		Number          func(childComplexity int) int
+		Order           func(childComplexity int) int
+		PaidOtherwise   func(childComplexity int) int
+		ReceivedAt      func(childComplexity int) int
+		RefundProblem   func(childComplexity int) int
+		RefundTotal     func(childComplexity int) int
+		RejectionReason func(childComplexity int) int
+		RequestedAt     func(childComplexity int) int
+		RestockedAt     func(childComplexity int) int
+		Status          func(childComplexity int) int
+		UpdatedAt       func(childComplexity int) int
+	}
+
+	ReturnApprovePayload struct {
+		Replayed   func(childComplexity int) int
+		Return     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	ReturnCancelPayload struct {
+		Replayed   func(childComplexity int) int
+		Return     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	ReturnConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	ReturnEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	ReturnLine struct {
+		OrderLine         func(childComplexity int) int
+		Quantity          func(childComplexity int) int
+		QuantityReceived  func(childComplexity int) int
+		QuantityRestocked func(childComplexity int) int
+		Reason            func(childComplexity int) int
+		Refund            func(childComplexity int) int
+	}
+
+	ReturnReceivePayload struct {
+		Replayed   func(childComplexity int) int
+		Return     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	ReturnRefundPayload struct {
+		Replayed   func(childComplexity int) int
+		Return     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	ReturnRejectPayload struct {
+		Replayed   func(childComplexity int) int
+		Return     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	ReturnRequestPayload struct {
+		Replayed   func(childComplexity int) int
+		Return     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
 	}
 
 	Review struct {
@@ -2392,6 +2479,72 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.PromotionUpdate(childComplexity, args["input"].(model.PromotionUpdateInput)), true
+	case "Mutation.returnApprove":
+		if e.ComplexityRoot.Mutation.ReturnApprove == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_returnApprove_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReturnApprove(childComplexity, args["input"].(model.ReturnApproveInput)), true
+	case "Mutation.returnCancel":
+		if e.ComplexityRoot.Mutation.ReturnCancel == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_returnCancel_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReturnCancel(childComplexity, args["input"].(model.ReturnCancelInput)), true
+	case "Mutation.returnReceive":
+		if e.ComplexityRoot.Mutation.ReturnReceive == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_returnReceive_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReturnReceive(childComplexity, args["input"].(model.ReturnReceiveInput)), true
+	case "Mutation.returnRefund":
+		if e.ComplexityRoot.Mutation.ReturnRefund == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_returnRefund_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReturnRefund(childComplexity, args["input"].(model.ReturnRefundInput)), true
+	case "Mutation.returnReject":
+		if e.ComplexityRoot.Mutation.ReturnReject == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_returnReject_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReturnReject(childComplexity, args["input"].(model.ReturnRejectInput)), true
+	case "Mutation.returnRequest":
+		if e.ComplexityRoot.Mutation.ReturnRequest == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_returnRequest_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ReturnRequest(childComplexity, args["input"].(model.ReturnRequestInput)), true
 	case "Mutation.reviewCreate":
 		if e.ComplexityRoot.Mutation.ReviewCreate == nil {
 			break
@@ -2849,6 +3002,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Order.PlacedAt(childComplexity), true
+	case "Order.returns":
+		if e.ComplexityRoot.Order.Returns == nil {
+			break
+		}
+
+		args, err := ec.field_Order_returns_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Order.Returns(childComplexity, args["first"].(*int), args["after"].(*string)), true
 	case "Order.shippingAddress":
 		if e.ComplexityRoot.Order.ShippingAddress == nil {
 			break
@@ -4356,6 +4520,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.QueryCost(childComplexity, args["document"].(string), args["operationName"].(*string), args["variables"].(map[string]any)), true
+	case "Query.returns":
+		if e.ComplexityRoot.Query.Returns == nil {
+			break
+		}
+
+		args, err := ec.field_Query_returns_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Returns(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["where"].(*model.ReturnWhere), args["sortBy"].(*model.ReturnSort)), true
 	case "Query.search":
 		if e.ComplexityRoot.Query.Search == nil {
 			break
@@ -4486,6 +4661,292 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Rating.Count(childComplexity), true
+
+	case "Return.id":
+		if e.ComplexityRoot.Return.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.ID(childComplexity), true
+	case "Return.instructions":
+		if e.ComplexityRoot.Return.Instructions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.Instructions(childComplexity), true
+	case "Return.lines":
+		if e.ComplexityRoot.Return.Lines == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.Lines(childComplexity), true
+	case "Return.nextStatuses":
+		if e.ComplexityRoot.Return.NextStatuses == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.NextStatuses(childComplexity), true
+	case "Return.note":
+		if e.ComplexityRoot.Return.Note == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.Note(childComplexity), true
+	case "Return.number":
+		if e.ComplexityRoot.Return.Number == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.Number(childComplexity), true
+	case "Return.order":
+		if e.ComplexityRoot.Return.Order == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.Order(childComplexity), true
+	case "Return.paidOtherwise":
+		if e.ComplexityRoot.Return.PaidOtherwise == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.PaidOtherwise(childComplexity), true
+	case "Return.receivedAt":
+		if e.ComplexityRoot.Return.ReceivedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.ReceivedAt(childComplexity), true
+	case "Return.refundProblem":
+		if e.ComplexityRoot.Return.RefundProblem == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.RefundProblem(childComplexity), true
+	case "Return.refundTotal":
+		if e.ComplexityRoot.Return.RefundTotal == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.RefundTotal(childComplexity), true
+	case "Return.rejectionReason":
+		if e.ComplexityRoot.Return.RejectionReason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.RejectionReason(childComplexity), true
+	case "Return.requestedAt":
+		if e.ComplexityRoot.Return.RequestedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.RequestedAt(childComplexity), true
+	case "Return.restockedAt":
+		if e.ComplexityRoot.Return.RestockedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.RestockedAt(childComplexity), true
+	case "Return.status":
+		if e.ComplexityRoot.Return.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.Status(childComplexity), true
+	case "Return.updatedAt":
+		if e.ComplexityRoot.Return.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Return.UpdatedAt(childComplexity), true
+
+	case "ReturnApprovePayload.replayed":
+		if e.ComplexityRoot.ReturnApprovePayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnApprovePayload.Replayed(childComplexity), true
+	case "ReturnApprovePayload.return":
+		if e.ComplexityRoot.ReturnApprovePayload.Return == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnApprovePayload.Return(childComplexity), true
+	case "ReturnApprovePayload.userErrors":
+		if e.ComplexityRoot.ReturnApprovePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnApprovePayload.UserErrors(childComplexity), true
+
+	case "ReturnCancelPayload.replayed":
+		if e.ComplexityRoot.ReturnCancelPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnCancelPayload.Replayed(childComplexity), true
+	case "ReturnCancelPayload.return":
+		if e.ComplexityRoot.ReturnCancelPayload.Return == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnCancelPayload.Return(childComplexity), true
+	case "ReturnCancelPayload.userErrors":
+		if e.ComplexityRoot.ReturnCancelPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnCancelPayload.UserErrors(childComplexity), true
+
+	case "ReturnConnection.edges":
+		if e.ComplexityRoot.ReturnConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnConnection.Edges(childComplexity), true
+	case "ReturnConnection.nodes":
+		if e.ComplexityRoot.ReturnConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnConnection.Nodes(childComplexity), true
+	case "ReturnConnection.pageInfo":
+		if e.ComplexityRoot.ReturnConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnConnection.PageInfo(childComplexity), true
+	case "ReturnConnection.totalCount":
+		if e.ComplexityRoot.ReturnConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnConnection.TotalCount(childComplexity), true
+
+	case "ReturnEdge.cursor":
+		if e.ComplexityRoot.ReturnEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnEdge.Cursor(childComplexity), true
+	case "ReturnEdge.node":
+		if e.ComplexityRoot.ReturnEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnEdge.Node(childComplexity), true
+
+	case "ReturnLine.orderLine":
+		if e.ComplexityRoot.ReturnLine.OrderLine == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnLine.OrderLine(childComplexity), true
+	case "ReturnLine.quantity":
+		if e.ComplexityRoot.ReturnLine.Quantity == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnLine.Quantity(childComplexity), true
+	case "ReturnLine.quantityReceived":
+		if e.ComplexityRoot.ReturnLine.QuantityReceived == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnLine.QuantityReceived(childComplexity), true
+	case "ReturnLine.quantityRestocked":
+		if e.ComplexityRoot.ReturnLine.QuantityRestocked == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnLine.QuantityRestocked(childComplexity), true
+	case "ReturnLine.reason":
+		if e.ComplexityRoot.ReturnLine.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnLine.Reason(childComplexity), true
+	case "ReturnLine.refund":
+		if e.ComplexityRoot.ReturnLine.Refund == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnLine.Refund(childComplexity), true
+
+	case "ReturnReceivePayload.replayed":
+		if e.ComplexityRoot.ReturnReceivePayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnReceivePayload.Replayed(childComplexity), true
+	case "ReturnReceivePayload.return":
+		if e.ComplexityRoot.ReturnReceivePayload.Return == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnReceivePayload.Return(childComplexity), true
+	case "ReturnReceivePayload.userErrors":
+		if e.ComplexityRoot.ReturnReceivePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnReceivePayload.UserErrors(childComplexity), true
+
+	case "ReturnRefundPayload.replayed":
+		if e.ComplexityRoot.ReturnRefundPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnRefundPayload.Replayed(childComplexity), true
+	case "ReturnRefundPayload.return":
+		if e.ComplexityRoot.ReturnRefundPayload.Return == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnRefundPayload.Return(childComplexity), true
+	case "ReturnRefundPayload.userErrors":
+		if e.ComplexityRoot.ReturnRefundPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnRefundPayload.UserErrors(childComplexity), true
+
+	case "ReturnRejectPayload.replayed":
+		if e.ComplexityRoot.ReturnRejectPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnRejectPayload.Replayed(childComplexity), true
+	case "ReturnRejectPayload.return":
+		if e.ComplexityRoot.ReturnRejectPayload.Return == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnRejectPayload.Return(childComplexity), true
+	case "ReturnRejectPayload.userErrors":
+		if e.ComplexityRoot.ReturnRejectPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnRejectPayload.UserErrors(childComplexity), true
+
+	case "ReturnRequestPayload.replayed":
+		if e.ComplexityRoot.ReturnRequestPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnRequestPayload.Replayed(childComplexity), true
+	case "ReturnRequestPayload.return":
+		if e.ComplexityRoot.ReturnRequestPayload.Return == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnRequestPayload.Return(childComplexity), true
+	case "ReturnRequestPayload.userErrors":
+		if e.ComplexityRoot.ReturnRequestPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ReturnRequestPayload.UserErrors(childComplexity), true
 
 	case "Review.authorName":
 		if e.ComplexityRoot.Review.AuthorName == nil {
@@ -5296,6 +5757,16 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("PromotionDeleteInput", ec.unmarshalInputPromotionDeleteInput),
 			graphql.NewInputUnmarshaler("PromotionInput", ec.unmarshalInputPromotionInput),
 			graphql.NewInputUnmarshaler("PromotionUpdateInput", ec.unmarshalInputPromotionUpdateInput),
+			graphql.NewInputUnmarshaler("ReturnApproveInput", ec.unmarshalInputReturnApproveInput),
+			graphql.NewInputUnmarshaler("ReturnCancelInput", ec.unmarshalInputReturnCancelInput),
+			graphql.NewInputUnmarshaler("ReturnReceiveInput", ec.unmarshalInputReturnReceiveInput),
+			graphql.NewInputUnmarshaler("ReturnReceiveLineInput", ec.unmarshalInputReturnReceiveLineInput),
+			graphql.NewInputUnmarshaler("ReturnRefundInput", ec.unmarshalInputReturnRefundInput),
+			graphql.NewInputUnmarshaler("ReturnRejectInput", ec.unmarshalInputReturnRejectInput),
+			graphql.NewInputUnmarshaler("ReturnRequestInput", ec.unmarshalInputReturnRequestInput),
+			graphql.NewInputUnmarshaler("ReturnRequestLineInput", ec.unmarshalInputReturnRequestLineInput),
+			graphql.NewInputUnmarshaler("ReturnSort", ec.unmarshalInputReturnSort),
+			graphql.NewInputUnmarshaler("ReturnWhere", ec.unmarshalInputReturnWhere),
 			graphql.NewInputUnmarshaler("ReviewCreateInput", ec.unmarshalInputReviewCreateInput),
 			graphql.NewInputUnmarshaler("ReviewDeleteInput", ec.unmarshalInputReviewDeleteInput),
 			graphql.NewInputUnmarshaler("SecondFactorConfirmInput", ec.unmarshalInputSecondFactorConfirmInput),
@@ -7993,6 +8464,319 @@ type PromotionDeletePayload {
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
 `, BuiltIn: false},
+	{Name: "../schema/returns.graphqls", Input: `extend type Query {
+  "All returns, newest first, for staff."
+  returns(
+    "Items from the start; default 20, at most 100."
+    first: Int
+    "Cursor to read on from."
+    after: String
+    "Items from the end; at most 100."
+    last: Int
+    "Cursor to read back from."
+    before: String
+    "Which returns."
+    where: ReturnWhere
+    "In which order."
+    sortBy: ReturnSort
+  ): ReturnConnection! @requiresScopes(scopes: [["orders:read"]]) @listSize(slicingArguments: ["first", "last"], sizedFields: ["edges", "nodes"], assumedSize: 20, requireOneSlicingArgument: false)
+}
+
+extend type Mutation {
+  "Asks to send articles of one's own order back: of those that were sent, until the shop's period after their arrival is over."
+  returnRequest("The order, its lines and why." input: ReturnRequestInput!): ReturnRequestPayload! @authenticated @cost(weight: "10")
+  "Lets the customer send a return, and says where to."
+  returnApprove("Which return, and where to send it." input: ReturnApproveInput!): ReturnApprovePayload! @requiresScopes(scopes: [["orders:write"]]) @cost(weight: "10")
+  "Declines a return."
+  returnReject("Which return, and why." input: ReturnRejectInput!): ReturnRejectPayload! @requiresScopes(scopes: [["orders:write"]]) @cost(weight: "10")
+  "Calls a return off before it has come. One's own, or any for staff with orders:write."
+  returnCancel("Which return." input: ReturnCancelInput!): ReturnCancelPayload! @authenticated @cost(weight: "10")
+  "Notes what has come of a return. What can be sold again goes back into stock, and what was paid for all of it is paid back, soon after."
+  returnReceive("Which return, and what has come." input: ReturnReceiveInput!): ReturnReceivePayload! @requiresScopes(scopes: [["orders:write"]]) @cost(weight: "10")
+  "Takes a return up whose refund was refused: the refund is asked for again, or the return is closed as paid back in another way."
+  returnRefund("Which return, and how it was paid back where it was." input: ReturnRefundInput!): ReturnRefundPayload! @requiresScopes(scopes: [["orders:write"]]) @cost(weight: "10")
+}
+
+extend type Order {
+  "What the customer sends back of it, first asked for first."
+  returns(
+    "Items from the start; default 20, at most 100."
+    first: Int
+    "Cursor to read on from."
+    after: String
+  ): ReturnConnection! @goField(forceResolver: true) @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"], assumedSize: 5, requireOneSlicingArgument: false)
+}
+
+"A part of an order that the customer sends back."
+type Return implements Node @key(fields: "id") @goExtraField(name: "OrderID", type: "github.com/google/uuid.UUID") {
+  "Globally unique: ` + "`" + `ret_...` + "`" + `."
+  id: ID!
+  "For people: ` + "`" + `T-100042-R1` + "`" + `."
+  number: String!
+  "Where the return stands."
+  status: ReturnStatus!
+  "What it can become next."
+  nextStatuses: [ReturnStatus!]! @listSize(assumedSize: 3)
+  "Whose part it is."
+  order: Order @goField(forceResolver: true)
+  "What is sent back."
+  lines: [ReturnLine!]! @listSize(assumedSize: 5)
+  "What the customer noted."
+  note: String
+  "Why it was rejected; null otherwise."
+  rejectionReason: String
+  "Where and how to send it; null until it is approved."
+  instructions: String
+  "What is paid back: what was paid for the articles that have come, without shipping. Null until they have."
+  refundTotal: Money
+  "Why the refund was refused, and what to do about it, for staff with orders:read; null otherwise."
+  refundProblem: String
+  "How staff paid it back without the payment; null otherwise."
+  paidOtherwise: String
+  "When it was asked for."
+  requestedAt: DateTime!
+  "When it was last changed."
+  updatedAt: DateTime!
+  "When it came."
+  receivedAt: DateTime
+  "When what can be sold again went back into stock."
+  restockedAt: DateTime
+}
+
+"Where a return stands."
+enum ReturnStatus {
+  "Asked for; the shop has not answered yet."
+  REQUESTED
+  "The customer may send it."
+  APPROVED
+  "Declined."
+  REJECTED
+  "It is here; stock and money are on their way."
+  RECEIVED
+  "The money is paid back."
+  REFUNDED
+  "Called off."
+  CANCELLED
+}
+
+"Why something is sent back."
+enum ReturnReason {
+  "It does not work."
+  DEFECTIVE
+  "It arrived damaged."
+  DAMAGED
+  "Something else was ordered."
+  WRONG_ITEM
+  "It is not what the shop said."
+  NOT_AS_DESCRIBED
+  "The customer does not want it any more."
+  CHANGED_MIND
+  "For another reason; see the note."
+  OTHER
+}
+
+"A part of an order's line in a return."
+type ReturnLine @goExtraField(name: "OrderID", type: "github.com/google/uuid.UUID") @goExtraField(name: "LineID", type: "github.com/google/uuid.UUID") {
+  "The order's line."
+  orderLine: OrderLine @goField(forceResolver: true)
+  "How many of it."
+  quantity: Int!
+  "Why."
+  reason: ReturnReason!
+  "How many have come."
+  quantityReceived: Int!
+  "How many of them can be sold again."
+  quantityRestocked: Int!
+  "What is paid back for them; null until they have come."
+  refund: Money
+}
+
+"A page of returns."
+type ReturnConnection @goExtraField(name: "Count", type: "github.com/techmart/techmart/graph/model.CountFunc") {
+  "Returns with their cursors."
+  edges: [ReturnEdge!]!
+  "Returns alone."
+  nodes: [Return!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many returns match in all; counted only when asked for."
+  totalCount: Int! @cost(weight: "5") @goField(forceResolver: true)
+}
+
+"A return and its cursor."
+type ReturnEdge {
+  "Reads on from here."
+  cursor: String!
+  "The return."
+  node: Return!
+}
+
+"Which returns. All conditions must hold."
+input ReturnWhere {
+  "Has this status."
+  status: ReturnStatus
+  "True for those that have come and whose refund was refused."
+  refundRefused: Boolean
+}
+
+"What returns can be sorted by."
+enum ReturnSortField {
+  "When it was asked for."
+  REQUESTED_AT
+  "When it was last changed."
+  UPDATED_AT
+}
+
+"In which order returns come."
+input ReturnSort {
+  "By what."
+  field: ReturnSortField! = REQUESTED_AT
+  "Which way."
+  direction: SortDirection! = DESC
+}
+
+"A line of an order that is to be returned."
+input ReturnRequestLineInput {
+  "The order's line."
+  orderLineId: ID!
+  "How many of it."
+  quantity: Int!
+  "Why."
+  reason: ReturnReason!
+}
+
+"Asks to send articles back."
+input ReturnRequestInput {
+  "Makes the call safe to repeat for at least 24 hours; any text up to 255 characters."
+  idempotencyKey: String
+  "Which order."
+  orderId: ID!
+  "What of it."
+  lines: [ReturnRequestLineInput!]!
+  "What the shop should know; at most 1,000 characters."
+  note: String
+}
+
+"Answer of returnRequest."
+type ReturnRequestPayload {
+  "The new return."
+  return: Return
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Approves a return."
+input ReturnApproveInput {
+  "Makes the call safe to repeat for at least 24 hours; any text up to 255 characters."
+  idempotencyKey: String
+  "Which return."
+  id: ID!
+  "Where and how to send it, at most 1,000 characters; the shop's usual address when left out."
+  instructions: String
+}
+
+"Answer of returnApprove."
+type ReturnApprovePayload {
+  "The return as it is now."
+  return: Return
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Rejects a return."
+input ReturnRejectInput {
+  "Makes the call safe to repeat for at least 24 hours; any text up to 255 characters."
+  idempotencyKey: String
+  "Which return."
+  id: ID!
+  "Why, for the customer; 1 to 500 characters."
+  reason: String!
+}
+
+"Answer of returnReject."
+type ReturnRejectPayload {
+  "The return as it is now."
+  return: Return
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Calls a return off."
+input ReturnCancelInput {
+  "Makes the call safe to repeat for at least 24 hours; any text up to 255 characters."
+  idempotencyKey: String
+  "Which return."
+  id: ID!
+}
+
+"Answer of returnCancel."
+type ReturnCancelPayload {
+  "The return as it is now."
+  return: Return
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"What has come of a line."
+input ReturnReceiveLineInput {
+  "The order's line."
+  orderLineId: ID!
+  "How many have come."
+  quantity: Int!
+  "How many of them can be sold again and go back into stock."
+  restock: Int!
+}
+
+"Notes what has come."
+input ReturnReceiveInput {
+  "Makes the call safe to repeat for at least 24 hours; any text up to 255 characters."
+  idempotencyKey: String
+  "Which return."
+  id: ID!
+  "What has come; lines that are left out have not, and may be returned anew."
+  lines: [ReturnReceiveLineInput!]!
+  "Where it goes back into stock; the shop's first location when left out."
+  locationId: ID
+}
+
+"Answer of returnReceive."
+type ReturnReceivePayload {
+  "The return as it is now."
+  return: Return
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Takes up a return whose refund was refused."
+input ReturnRefundInput {
+  "Makes the call safe to repeat for at least 24 hours; any text up to 255 characters."
+  idempotencyKey: String
+  "Which return."
+  id: ID!
+  "How it was paid back without the payment, at most 500 characters; the refund is asked for again when left out."
+  paidOtherwise: String
+}
+
+"Answer of returnRefund."
+type ReturnRefundPayload {
+  "The return as it is now."
+  return: Return
+  "True where this is the answer of an earlier call with the same key: nothing was done again."
+  replayed: Boolean!
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+`, BuiltIn: false},
 	{Name: "../schema/users.graphqls", Input: `extend type Query {
   "The signed-in viewer; null for an anonymous one."
   me: User
@@ -9208,6 +9992,8 @@ func (ec *executionContext) childFields_Order(ctx context.Context, field graphql
 		return ec.fieldContext_Order_version(ctx, field)
 	case "payment":
 		return ec.fieldContext_Order_payment(ctx, field)
+	case "returns":
+		return ec.fieldContext_Order_returns(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Order", field.Name)
 }
@@ -9874,6 +10660,158 @@ func (ec *executionContext) childFields_Rating(ctx context.Context, field graphq
 		return ec.fieldContext_Rating_count(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Rating", field.Name)
+}
+
+func (ec *executionContext) childFields_Return(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Return_id(ctx, field)
+	case "number":
+		return ec.fieldContext_Return_number(ctx, field)
+	case "status":
+		return ec.fieldContext_Return_status(ctx, field)
+	case "nextStatuses":
+		return ec.fieldContext_Return_nextStatuses(ctx, field)
+	case "order":
+		return ec.fieldContext_Return_order(ctx, field)
+	case "lines":
+		return ec.fieldContext_Return_lines(ctx, field)
+	case "note":
+		return ec.fieldContext_Return_note(ctx, field)
+	case "rejectionReason":
+		return ec.fieldContext_Return_rejectionReason(ctx, field)
+	case "instructions":
+		return ec.fieldContext_Return_instructions(ctx, field)
+	case "refundTotal":
+		return ec.fieldContext_Return_refundTotal(ctx, field)
+	case "refundProblem":
+		return ec.fieldContext_Return_refundProblem(ctx, field)
+	case "paidOtherwise":
+		return ec.fieldContext_Return_paidOtherwise(ctx, field)
+	case "requestedAt":
+		return ec.fieldContext_Return_requestedAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Return_updatedAt(ctx, field)
+	case "receivedAt":
+		return ec.fieldContext_Return_receivedAt(ctx, field)
+	case "restockedAt":
+		return ec.fieldContext_Return_restockedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Return", field.Name)
+}
+
+func (ec *executionContext) childFields_ReturnApprovePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "return":
+		return ec.fieldContext_ReturnApprovePayload_return(ctx, field)
+	case "replayed":
+		return ec.fieldContext_ReturnApprovePayload_replayed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ReturnApprovePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReturnApprovePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReturnCancelPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "return":
+		return ec.fieldContext_ReturnCancelPayload_return(ctx, field)
+	case "replayed":
+		return ec.fieldContext_ReturnCancelPayload_replayed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ReturnCancelPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReturnCancelPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReturnConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ReturnConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ReturnConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ReturnConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ReturnConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReturnConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ReturnEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ReturnEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ReturnEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReturnEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ReturnLine(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "orderLine":
+		return ec.fieldContext_ReturnLine_orderLine(ctx, field)
+	case "quantity":
+		return ec.fieldContext_ReturnLine_quantity(ctx, field)
+	case "reason":
+		return ec.fieldContext_ReturnLine_reason(ctx, field)
+	case "quantityReceived":
+		return ec.fieldContext_ReturnLine_quantityReceived(ctx, field)
+	case "quantityRestocked":
+		return ec.fieldContext_ReturnLine_quantityRestocked(ctx, field)
+	case "refund":
+		return ec.fieldContext_ReturnLine_refund(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReturnLine", field.Name)
+}
+
+func (ec *executionContext) childFields_ReturnReceivePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "return":
+		return ec.fieldContext_ReturnReceivePayload_return(ctx, field)
+	case "replayed":
+		return ec.fieldContext_ReturnReceivePayload_replayed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ReturnReceivePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReturnReceivePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReturnRefundPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "return":
+		return ec.fieldContext_ReturnRefundPayload_return(ctx, field)
+	case "replayed":
+		return ec.fieldContext_ReturnRefundPayload_replayed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ReturnRefundPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReturnRefundPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReturnRejectPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "return":
+		return ec.fieldContext_ReturnRejectPayload_return(ctx, field)
+	case "replayed":
+		return ec.fieldContext_ReturnRejectPayload_replayed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ReturnRejectPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReturnRejectPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_ReturnRequestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "return":
+		return ec.fieldContext_ReturnRequestPayload_return(ctx, field)
+	case "replayed":
+		return ec.fieldContext_ReturnRequestPayload_replayed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_ReturnRequestPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ReturnRequestPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_Review(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -25,6 +25,7 @@ const (
 	PrefixOrderLine    = "oline"
 	PrefixOrderEvent   = "oevt"
 	PrefixFulfillment  = "ful"
+	PrefixReturn       = "ret"
 	PrefixPayment      = "pay"
 	PrefixTransaction  = "ptx"
 	PrefixNotification = "ntf"

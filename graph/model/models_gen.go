@@ -912,9 +912,11 @@ type Order struct {
 	// Grows with each change; give it as expectedVersion.
 	Version int `json:"version"`
 	// The order's payment; null until it was first tried.
-	Payment    *Payment  `json:"payment"`
-	CustomerID uuid.UUID `json:"-"`
-	OrderID    uuid.UUID `json:"-"`
+	Payment *Payment `json:"payment"`
+	// What the customer sends back of it, first asked for first.
+	Returns    *ReturnConnection `json:"returns"`
+	CustomerID uuid.UUID         `json:"-"`
+	OrderID    uuid.UUID         `json:"-"`
 }
 
 func (Order) IsEntity() {}
@@ -1846,6 +1848,242 @@ type Rating struct {
 	Average *float64 `json:"average"`
 	// How many reviews.
 	Count int `json:"count"`
+}
+
+// A part of an order that the customer sends back.
+type Return struct {
+	// Globally unique: `ret_...`.
+	ID string `json:"id"`
+	// For people: `T-100042-R1`.
+	Number string `json:"number"`
+	// Where the return stands.
+	Status ReturnStatus `json:"status"`
+	// What it can become next.
+	NextStatuses []ReturnStatus `json:"nextStatuses"`
+	// Whose part it is.
+	Order *Order `json:"order"`
+	// What is sent back.
+	Lines []*ReturnLine `json:"lines"`
+	// What the customer noted.
+	Note *string `json:"note"`
+	// Why it was rejected; null otherwise.
+	RejectionReason *string `json:"rejectionReason"`
+	// Where and how to send it; null until it is approved.
+	Instructions *string `json:"instructions"`
+	// What is paid back: what was paid for the articles that have come, without shipping. Null until they have.
+	RefundTotal *Money `json:"refundTotal"`
+	// Why the refund was refused, and what to do about it, for staff with orders:read; null otherwise.
+	RefundProblem *string `json:"refundProblem"`
+	// How staff paid it back without the payment; null otherwise.
+	PaidOtherwise *string `json:"paidOtherwise"`
+	// When it was asked for.
+	RequestedAt time.Time `json:"requestedAt"`
+	// When it was last changed.
+	UpdatedAt time.Time `json:"updatedAt"`
+	// When it came.
+	ReceivedAt *time.Time `json:"receivedAt"`
+	// When what can be sold again went back into stock.
+	RestockedAt *time.Time `json:"restockedAt"`
+	OrderID     uuid.UUID  `json:"-"`
+}
+
+func (Return) IsNode() {}
+
+// Approves a return.
+type ReturnApproveInput struct {
+	// Makes the call safe to repeat for at least 24 hours; any text up to 255 characters.
+	IdempotencyKey *string `json:"idempotencyKey"`
+	// Which return.
+	ID string `json:"id"`
+	// Where and how to send it, at most 1,000 characters; the shop's usual address when left out.
+	Instructions *string `json:"instructions"`
+}
+
+// Answer of returnApprove.
+type ReturnApprovePayload struct {
+	// The return as it is now.
+	Return *Return `json:"return"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Calls a return off.
+type ReturnCancelInput struct {
+	// Makes the call safe to repeat for at least 24 hours; any text up to 255 characters.
+	IdempotencyKey *string `json:"idempotencyKey"`
+	// Which return.
+	ID string `json:"id"`
+}
+
+// Answer of returnCancel.
+type ReturnCancelPayload struct {
+	// The return as it is now.
+	Return *Return `json:"return"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// A page of returns.
+type ReturnConnection struct {
+	// Returns with their cursors.
+	Edges []*ReturnEdge `json:"edges"`
+	// Returns alone.
+	Nodes []*Return `json:"nodes"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many returns match in all; counted only when asked for.
+	TotalCount int       `json:"totalCount"`
+	Count      CountFunc `json:"-"`
+}
+
+// A return and its cursor.
+type ReturnEdge struct {
+	// Reads on from here.
+	Cursor string `json:"cursor"`
+	// The return.
+	Node *Return `json:"node"`
+}
+
+// A part of an order's line in a return.
+type ReturnLine struct {
+	// The order's line.
+	OrderLine *OrderLine `json:"orderLine"`
+	// How many of it.
+	Quantity int `json:"quantity"`
+	// Why.
+	Reason ReturnReason `json:"reason"`
+	// How many have come.
+	QuantityReceived int `json:"quantityReceived"`
+	// How many of them can be sold again.
+	QuantityRestocked int `json:"quantityRestocked"`
+	// What is paid back for them; null until they have come.
+	Refund  *Money    `json:"refund"`
+	LineID  uuid.UUID `json:"-"`
+	OrderID uuid.UUID `json:"-"`
+}
+
+// Notes what has come.
+type ReturnReceiveInput struct {
+	// Makes the call safe to repeat for at least 24 hours; any text up to 255 characters.
+	IdempotencyKey *string `json:"idempotencyKey"`
+	// Which return.
+	ID string `json:"id"`
+	// What has come; lines that are left out have not, and may be returned anew.
+	Lines []*ReturnReceiveLineInput `json:"lines"`
+	// Where it goes back into stock; the shop's first location when left out.
+	LocationID *string `json:"locationId"`
+}
+
+// What has come of a line.
+type ReturnReceiveLineInput struct {
+	// The order's line.
+	OrderLineID string `json:"orderLineId"`
+	// How many have come.
+	Quantity int `json:"quantity"`
+	// How many of them can be sold again and go back into stock.
+	Restock int `json:"restock"`
+}
+
+// Answer of returnReceive.
+type ReturnReceivePayload struct {
+	// The return as it is now.
+	Return *Return `json:"return"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Takes up a return whose refund was refused.
+type ReturnRefundInput struct {
+	// Makes the call safe to repeat for at least 24 hours; any text up to 255 characters.
+	IdempotencyKey *string `json:"idempotencyKey"`
+	// Which return.
+	ID string `json:"id"`
+	// How it was paid back without the payment, at most 500 characters; the refund is asked for again when left out.
+	PaidOtherwise *string `json:"paidOtherwise"`
+}
+
+// Answer of returnRefund.
+type ReturnRefundPayload struct {
+	// The return as it is now.
+	Return *Return `json:"return"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Rejects a return.
+type ReturnRejectInput struct {
+	// Makes the call safe to repeat for at least 24 hours; any text up to 255 characters.
+	IdempotencyKey *string `json:"idempotencyKey"`
+	// Which return.
+	ID string `json:"id"`
+	// Why, for the customer; 1 to 500 characters.
+	Reason string `json:"reason"`
+}
+
+// Answer of returnReject.
+type ReturnRejectPayload struct {
+	// The return as it is now.
+	Return *Return `json:"return"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Asks to send articles back.
+type ReturnRequestInput struct {
+	// Makes the call safe to repeat for at least 24 hours; any text up to 255 characters.
+	IdempotencyKey *string `json:"idempotencyKey"`
+	// Which order.
+	OrderID string `json:"orderId"`
+	// What of it.
+	Lines []*ReturnRequestLineInput `json:"lines"`
+	// What the shop should know; at most 1,000 characters.
+	Note *string `json:"note"`
+}
+
+// A line of an order that is to be returned.
+type ReturnRequestLineInput struct {
+	// The order's line.
+	OrderLineID string `json:"orderLineId"`
+	// How many of it.
+	Quantity int `json:"quantity"`
+	// Why.
+	Reason ReturnReason `json:"reason"`
+}
+
+// Answer of returnRequest.
+type ReturnRequestPayload struct {
+	// The new return.
+	Return *Return `json:"return"`
+	// True where this is the answer of an earlier call with the same key: nothing was done again.
+	Replayed bool `json:"replayed"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// In which order returns come.
+type ReturnSort struct {
+	// By what.
+	Field ReturnSortField `json:"field"`
+	// Which way.
+	Direction SortDirection `json:"direction"`
+}
+
+// Which returns. All conditions must hold.
+type ReturnWhere struct {
+	// Has this status.
+	Status *ReturnStatus `json:"status"`
+	// True for those that have come and whose refund was refused.
+	RefundRefused *bool `json:"refundRefused"`
 }
 
 // What a buyer thinks.
@@ -3680,6 +3918,204 @@ func (e *ProductStatus) UnmarshalJSON(b []byte) error {
 }
 
 func (e ProductStatus) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Why something is sent back.
+type ReturnReason string
+
+const (
+	// It does not work.
+	ReturnReasonDefective ReturnReason = "DEFECTIVE"
+	// It arrived damaged.
+	ReturnReasonDamaged ReturnReason = "DAMAGED"
+	// Something else was ordered.
+	ReturnReasonWrongItem ReturnReason = "WRONG_ITEM"
+	// It is not what the shop said.
+	ReturnReasonNotAsDescribed ReturnReason = "NOT_AS_DESCRIBED"
+	// The customer does not want it any more.
+	ReturnReasonChangedMind ReturnReason = "CHANGED_MIND"
+	// For another reason; see the note.
+	ReturnReasonOther ReturnReason = "OTHER"
+)
+
+var AllReturnReason = []ReturnReason{
+	ReturnReasonDefective,
+	ReturnReasonDamaged,
+	ReturnReasonWrongItem,
+	ReturnReasonNotAsDescribed,
+	ReturnReasonChangedMind,
+	ReturnReasonOther,
+}
+
+func (e ReturnReason) IsValid() bool {
+	switch e {
+	case ReturnReasonDefective, ReturnReasonDamaged, ReturnReasonWrongItem, ReturnReasonNotAsDescribed, ReturnReasonChangedMind, ReturnReasonOther:
+		return true
+	}
+	return false
+}
+
+func (e ReturnReason) String() string {
+	return string(e)
+}
+
+func (e *ReturnReason) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ReturnReason(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ReturnReason", str)
+	}
+	return nil
+}
+
+func (e ReturnReason) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ReturnReason) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ReturnReason) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What returns can be sorted by.
+type ReturnSortField string
+
+const (
+	// When it was asked for.
+	ReturnSortFieldRequestedAt ReturnSortField = "REQUESTED_AT"
+	// When it was last changed.
+	ReturnSortFieldUpdatedAt ReturnSortField = "UPDATED_AT"
+)
+
+var AllReturnSortField = []ReturnSortField{
+	ReturnSortFieldRequestedAt,
+	ReturnSortFieldUpdatedAt,
+}
+
+func (e ReturnSortField) IsValid() bool {
+	switch e {
+	case ReturnSortFieldRequestedAt, ReturnSortFieldUpdatedAt:
+		return true
+	}
+	return false
+}
+
+func (e ReturnSortField) String() string {
+	return string(e)
+}
+
+func (e *ReturnSortField) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ReturnSortField(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ReturnSortField", str)
+	}
+	return nil
+}
+
+func (e ReturnSortField) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ReturnSortField) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ReturnSortField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Where a return stands.
+type ReturnStatus string
+
+const (
+	// Asked for; the shop has not answered yet.
+	ReturnStatusRequested ReturnStatus = "REQUESTED"
+	// The customer may send it.
+	ReturnStatusApproved ReturnStatus = "APPROVED"
+	// Declined.
+	ReturnStatusRejected ReturnStatus = "REJECTED"
+	// It is here; stock and money are on their way.
+	ReturnStatusReceived ReturnStatus = "RECEIVED"
+	// The money is paid back.
+	ReturnStatusRefunded ReturnStatus = "REFUNDED"
+	// Called off.
+	ReturnStatusCancelled ReturnStatus = "CANCELLED"
+)
+
+var AllReturnStatus = []ReturnStatus{
+	ReturnStatusRequested,
+	ReturnStatusApproved,
+	ReturnStatusRejected,
+	ReturnStatusReceived,
+	ReturnStatusRefunded,
+	ReturnStatusCancelled,
+}
+
+func (e ReturnStatus) IsValid() bool {
+	switch e {
+	case ReturnStatusRequested, ReturnStatusApproved, ReturnStatusRejected, ReturnStatusReceived, ReturnStatusRefunded, ReturnStatusCancelled:
+		return true
+	}
+	return false
+}
+
+func (e ReturnStatus) String() string {
+	return string(e)
+}
+
+func (e *ReturnStatus) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ReturnStatus(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ReturnStatus", str)
+	}
+	return nil
+}
+
+func (e ReturnStatus) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ReturnStatus) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ReturnStatus) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -359,7 +359,7 @@ func (s *Service) changeReturn(ctx context.Context, c returnChange, fn func(d *D
 		note(c.replayed, false)
 		return nil, at(err, c.field)
 	}
-	return out, nil
+	return out.shown(ctx), nil
 }
 
 func (d *Draft) returnByID(id uuid.UUID) *Return {

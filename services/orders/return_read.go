@@ -19,9 +19,17 @@ func (s *Service) ReturnsByIDs(ctx context.Context, ids []uuid.UUID) (map[uuid.U
 	}
 	byID := make(map[uuid.UUID]*Return, len(found))
 	for _, r := range found {
-		byID[r.ID] = r
+		byID[r.ID] = r.shown(ctx)
 	}
 	return byID, nil
+}
+
+// shown takes away what is for staff only.
+func (r *Return) shown(ctx context.Context) *Return {
+	if r != nil && !viewer.FromContext(ctx).Can(viewer.OrdersRead) {
+		r.Problem = ""
+	}
+	return r
 }
 
 // ReturnsByOrders gives a page of the returns of those of the orders that the viewer may see, by order, first asked for
@@ -36,6 +44,17 @@ func (s *Service) ReturnsByOrders(ctx context.Context, orderIDs []uuid.UUID, r p
 		}
 	}
 	found, err := s.store.ReturnsByOrders(ctx, orderIDs, audience(ctx), r)
+	for _, p := range found {
+		for _, r := range p.Items {
+			r.shown(ctx)
+		}
+	}
+	return filled(found, orderIDs), err
+}
+
+// CountReturnsByOrders counts the returns of those of the orders that the viewer may see; none for others.
+func (s *Service) CountReturnsByOrders(ctx context.Context, orderIDs []uuid.UUID) (map[uuid.UUID]int, error) {
+	found, err := s.store.CountReturnsByOrders(ctx, orderIDs, audience(ctx))
 	return filled(found, orderIDs), err
 }
 

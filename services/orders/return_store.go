@@ -25,6 +25,8 @@ type ReturnStore interface {
 	ReturnsByIDs(ctx context.Context, ids []uuid.UUID, who Audience) ([]*Return, error)
 	// ReturnsByOrders gives a page of each order's returns, first asked for first.
 	ReturnsByOrders(ctx context.Context, orderIDs []uuid.UUID, who Audience, r page.Request) (map[uuid.UUID]page.Page[*Return], error)
+	// CountReturnsByOrders counts each order's returns; orders without any may be missing.
+	CountReturnsByOrders(ctx context.Context, orderIDs []uuid.UUID, who Audience) (map[uuid.UUID]int, error)
 	// Returns gives a page of returns.
 	Returns(ctx context.Context, f ReturnFilter, s ReturnSort, r page.Request) (page.Page[*Return], error)
 	// CountReturns counts returns.

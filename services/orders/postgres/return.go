@@ -64,6 +64,8 @@ WHERE o.id = ANY($1) AND ($2 OR o.customer_id = $3) ORDER BY r.order_id, r.posit
 	returnsBackward = `SELECT ` + returnColumns + ` FROM orders.orders o CROSS JOIN LATERAL (
 	SELECT * FROM orders.returns t WHERE t.order_id = o.id AND t.position < $4 ORDER BY t.position DESC LIMIT $5) r ` + returnParts + `
 WHERE o.id = ANY($1) AND ($2 OR o.customer_id = $3) ORDER BY r.order_id, r.position DESC`
+	countReturns = `SELECT o.id, (SELECT count(*) FROM orders.returns r WHERE r.order_id = o.id) FROM orders.orders o
+WHERE o.id = ANY($1) AND ($2 OR o.customer_id = $3)`
 	stuckReturns = `SELECT order_id, id FROM orders.returns WHERE status = 'RECEIVED' AND problem = '' AND updated_at < $1 ORDER BY updated_at, id LIMIT $2`
 	saveReturn   = `INSERT INTO orders.returns (id, order_id, position, status, note, reason, instructions, refund, problem, attempt, settlement,
 	requested_at, updated_at, received_at, restocked_at)
@@ -175,6 +177,24 @@ func (s *Store) ReturnsByOrders(ctx context.Context, orderIDs []uuid.UUID, who o
 		return nil, err
 	}
 	return pages(list, func(r *orders.Return) uuid.UUID { return r.OrderID }, r), nil
+}
+
+// CountReturnsByOrders implements orders.Store.
+func (s *Store) CountReturnsByOrders(ctx context.Context, orderIDs []uuid.UUID, who orders.Audience) (map[uuid.UUID]int, error) {
+	rows, err := s.pool.Query(ctx, countReturns, orderIDs, who.Everybody, who.Customer)
+	if err != nil {
+		return nil, err
+	}
+	counts := make(map[uuid.UUID]int)
+	var (
+		id uuid.UUID
+		n  int
+	)
+	_, err = pgx.ForEachRow(rows, []any{&id, &n}, func() error {
+		counts[id] = n
+		return nil
+	})
+	return counts, err
 }
 
 func (c *conditions) returns(f orders.ReturnFilter) {
