@@ -7,11 +7,11 @@ import (
 	"io/fs"
 )
 
-//go:embed users/*.sql carts/*.sql orders/*.sql payments/*.sql notifications/*.sql clients/*.sql promotions/*.sql
+//go:embed users/*.sql carts/*.sql orders/*.sql payments/*.sql notifications/*.sql clients/*.sql promotions/*.sql webhooks/*.sql
 var files embed.FS
 
 // Domains are the domains with migrations. None refers to another's tables, so any order is right.
-var Domains = []string{"users", "carts", "orders", "payments", "notifications", "clients", "promotions"}
+var Domains = []string{"users", "carts", "orders", "payments", "notifications", "clients", "promotions", "webhooks"}
 
 // FS gives the migrations of one of Domains.
 func FS(domain string) fs.FS {

@@ -36,7 +36,8 @@ var roleScopes = map[Role][]viewer.Scope{
 		viewer.UsersRead, viewer.NotifyRead, viewer.InventoryRead},
 	CatalogManager: {viewer.CatalogWrite, viewer.InventoryRead, viewer.InventoryWrite, viewer.PromotionsWrite},
 	Admin: {viewer.CatalogWrite, viewer.InventoryRead, viewer.InventoryWrite, viewer.OrdersRead, viewer.OrdersWrite,
-		viewer.PaymentsRead, viewer.PaymentsWrite, viewer.UsersRead, viewer.UsersWrite, viewer.NotifyRead, viewer.NotifyWrite, viewer.PromotionsWrite, viewer.SchemaRead},
+		viewer.PaymentsRead, viewer.PaymentsWrite, viewer.UsersRead, viewer.UsersWrite, viewer.NotifyRead, viewer.NotifyWrite, viewer.PromotionsWrite, viewer.SchemaRead,
+		viewer.WebhooksRead, viewer.WebhooksWrite},
 }
 
 // Scopes gives what the roles permit together, sorted.

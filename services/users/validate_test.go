@@ -96,7 +96,7 @@ func TestScopes(t *testing.T) {
 			t.Errorf("scopes %v are not each once, in order", both)
 		}
 	}
-	if all := Scopes([]Role{Admin}); len(all) != 12 {
+	if all := Scopes([]Role{Admin}); len(all) != 15 {
 		t.Errorf("administrators have %d scopes, want all 12", len(all))
 	}
 }

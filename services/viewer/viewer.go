@@ -29,6 +29,8 @@ const (
 	NotifyWrite    Scope = "notifications:write" // replay and discard dead letters
 
 	PromotionsWrite Scope = "promotions:write" // see, make and change promotions
+	WebhooksRead    Scope = "webhooks:read"    // webhook endpoints and their deliveries
+	WebhooksWrite   Scope = "webhooks:write"   // make, change and try webhook endpoints
 	SchemaRead      Scope = "schema:read"      // what a process gives to a federated graph; of a router's API client
 )
 
@@ -36,7 +38,7 @@ const (
 func Scopes() []Scope {
 	return []Scope{
 		CatalogWrite, InventoryRead, InventoryWrite, OrdersRead, OrdersWrite, PaymentsRead, PaymentsWrite,
-		UsersRead, UsersWrite, NotifyRead, NotifyWrite, PromotionsWrite, SchemaRead,
+		UsersRead, UsersWrite, NotifyRead, NotifyWrite, PromotionsWrite, SchemaRead, WebhooksRead, WebhooksWrite,
 	}
 }
 
