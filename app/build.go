@@ -118,7 +118,7 @@ func (a *App) buildNotifications(o Options) error {
 	}
 	var err error
 	a.Services.Notifications, err = notifications.New(notifications.Deps{
-		Store: store, Sender: sender, Signals: a.hub, Clock: o.Clock, Log: a.log,
+		Store: store, Sender: sender, Signals: a.hub, Clock: o.Clock, Log: a.log, Metrics: a.metrics,
 		Config: notifications.Config{PublicURL: a.config.PublicURL, From: a.config.MailFrom},
 	})
 	return err

@@ -53,6 +53,11 @@ func (a *App) chores() []chore {
 			_, err := s.Notifications.ResumeEmails(ctx, emailsLost)
 			return err
 		}},
+		{"report events that have not come", 10 * time.Second, func(ctx context.Context) error {
+			_, err := s.Notifications.ReportGaps(ctx)
+			return err
+		}},
+		{"purge what is known of old events", time.Hour, untilNone(s.Notifications.PurgeReceipts)},
 		{"finish what was cut off in the stock", 5 * time.Minute, s.Products.EnsureInventory},
 		{"bring ratings up to date", 5 * time.Minute, s.Products.EnsureRatings},
 	}

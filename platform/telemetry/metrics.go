@@ -29,6 +29,8 @@ func NewRegistry() *prometheus.Registry {
 //	breaker_state{server}                               gauge: 0 closed, 1 open, 2 trying
 //	calls_rejected_total{server,reason}                 counter: calls that were not made: open, full
 //	calls_retried_total{server}                         counter: calls that were repeated
+//	events_missed_total{consumer}                       counter: events that did not come though a later one of their subject did
+//	events_repeated_total{consumer}                     counter: events that came again and were dropped
 //	batch_size{group}                                   histogram: calls that shared a batch
 //
 // A nil *Metrics records nothing process-wide; the per-request Calls of the
@@ -45,6 +47,8 @@ type Metrics struct {
 	rejected *prometheus.CounterVec
 	retried  *prometheus.CounterVec
 	batches  *prometheus.HistogramVec
+	missed   *prometheus.CounterVec
+	repeated *prometheus.CounterVec
 }
 
 // NewMetrics creates the backend metrics and registers them with reg. It
@@ -74,10 +78,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m.retried = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "calls_retried_total", Help: "Calls and transactions that were repeated, as they certainly had no effect.",
 	}, []string{"server"})
+	m.missed = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "events_missed_total", Help: "Events that did not come to a consumer though a later one of their subject did.",
+	}, []string{"consumer"})
+	m.repeated = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "events_repeated_total", Help: "Events that came to a consumer again, and were dropped.",
+	}, []string{"consumer"})
 	m.batches = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "batch_size", Help: "Calls that shared a batch, by what they are about.", Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256},
 	}, []string{"group"})
-	reg.MustRegister(m.calls, m.duration, m.work, m.breakers, m.rejected, m.retried, m.batches)
+	reg.MustRegister(m.calls, m.duration, m.work, m.breakers, m.rejected, m.retried, m.batches, m.missed, m.repeated)
 	return m
 }
 
@@ -135,6 +145,20 @@ func (m *Metrics) Rejected(server, reason string) {
 func (m *Metrics) Retried(server string) {
 	if m != nil {
 		m.retried.WithLabelValues(server).Inc()
+	}
+}
+
+// EventMissed counts an event that did not come to a consumer. consumer must come from a small fixed set, as it becomes a label.
+func (m *Metrics) EventMissed(consumer string) {
+	if m != nil {
+		m.missed.WithLabelValues(consumer).Inc()
+	}
+}
+
+// EventRepeated counts an event that came to a consumer again.
+func (m *Metrics) EventRepeated(consumer string) {
+	if m != nil {
+		m.repeated.WithLabelValues(consumer).Inc()
 	}
 }
 

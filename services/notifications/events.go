@@ -23,10 +23,12 @@ type EmailRequest struct {
 
 // Event is something that happened in another domain.
 type Event struct {
-	ID   uuid.UUID
-	Type string
-	Time time.Time
-	Data json.RawMessage
+	ID       uuid.UUID
+	Type     string
+	Subject  string // what it happened to
+	Sequence int64  // counts the subject's events from 1; 0 where it is not known
+	Time     time.Time
+	Data     json.RawMessage
 }
 
 // amount is money in an event.
@@ -61,6 +63,7 @@ type orderData struct {
 	Reason      string           `json:"reason"`
 	Fulfillment *fulfillmentData `json:"fulfillment"`
 	Refund      *refundData      `json:"refund"`
+	Return      *returnData      `json:"return"`
 }
 
 type orderLine struct {
@@ -81,6 +84,14 @@ type fulfillmentData struct {
 
 type refundData struct {
 	Amount amount `json:"amount"`
+	Return string `json:"return"` // number of the return that it was paid back for
+}
+
+type returnData struct {
+	Number       string  `json:"number"`
+	Reason       string  `json:"reason"`
+	Instructions string  `json:"instructions"`
+	Refund       *amount `json:"refund"`
 }
 
 // content is what a notification is made of, read from an event.
@@ -117,11 +128,17 @@ var kindsByType = map[string]Kind{
 	"orders.shipped":                     OrderShipped,
 	"orders.delivered":                   OrderDelivered,
 	"orders.refunded":                    OrderRefunded,
+	"orders.return_requested":            ReturnRequested,
+	"orders.return_approved":             ReturnApproved,
+	"orders.return_rejected":             ReturnRejected,
+	"orders.return_received":             ReturnReceived,
+	"orders.return_refunded":             ReturnRefunded,
 }
 
 // about says what of an event's data a kind needs.
 type about struct {
 	order bool // the data is an order's, else an account's
+	back  bool // it is about a return of the order
 	token bool // the e-mail carries a secret; such a kind is not for the inbox
 }
 
@@ -135,6 +152,11 @@ var abouts = map[Kind]about{
 	OrderShipped:      {order: true},
 	OrderDelivered:    {order: true},
 	OrderRefunded:     {order: true},
+	ReturnRequested:   {order: true, back: true},
+	ReturnApproved:    {order: true, back: true},
+	ReturnRejected:    {order: true, back: true},
+	ReturnReceived:    {order: true, back: true},
+	ReturnRefunded:    {order: true, back: true},
 }
 
 // kindOf gives the kind of an event and what it says. ok is false for a type that no customer is
@@ -147,6 +169,9 @@ func kindOf(e Event) (kind Kind, c *content, ok bool, err error) {
 	c, err = parseContent(kind, e.Data)
 	if err != nil {
 		return "", nil, true, fmt.Errorf("%s: %w", e.Type, err)
+	}
+	if kind == OrderRefunded && c.Order.Refund.Return != "" {
+		return "", nil, false, nil // the return tells of it
 	}
 	if e.Type == orderFailed && c.Order.ReasonCode == paymentDeclined {
 		kind = PaymentFailed
@@ -186,6 +211,10 @@ func (c *content) validate(kind Kind) error {
 		return errors.New("it has no token")
 	case kind == OrderRefunded && c.Order.Refund == nil:
 		return errors.New("it names no refund")
+	case abouts[kind].back && (c.Order.Return == nil || c.Order.Return.Number == ""):
+		return errors.New("it names no return")
+	case (kind == ReturnReceived || kind == ReturnRefunded) && c.Order.Return.Refund == nil:
+		return errors.New("it does not say what is paid back")
 	}
 	return nil
 }

@@ -51,6 +51,12 @@ var samples = map[Kind]Event{
 "trackingNumber":"00340434","trackingUrl":"https://dhl.example/00340434"}`)),
 	OrderDelivered: sample("orders.delivered", orderJSON("")),
 	OrderRefunded:  sample("orders.refunded", orderJSON(`,"refund":{"amount":{"amount":4890,"currency":"EUR"}}`)),
+
+	ReturnRequested: sample("orders.return_requested", orderJSON(`,"return":{"number":"T-100042-R1"}`)),
+	ReturnApproved:  sample("orders.return_approved", orderJSON(`,"return":{"number":"T-100042-R1","instructions":"TechMart Returns\nWerftstr. 1, 10557 Berlin"}`)),
+	ReturnRejected:  sample("orders.return_rejected", orderJSON(`,"return":{"number":"T-100042-R1","reason":"It was worn."}`)),
+	ReturnReceived:  sample("orders.return_received", orderJSON(`,"return":{"number":"T-100042-R1","refund":{"amount":4890,"currency":"EUR"}}`)),
+	ReturnRefunded:  sample("orders.return_refunded", orderJSON(`,"return":{"number":"T-100042-R1","refund":{"amount":4890,"currency":"EUR"}}`)),
 }
 
 func sample(kind, data string) Event {
@@ -72,7 +78,10 @@ func TestKindOfEachEvent(t *testing.T) {
 	if kind, _, _, err := kindOf(sample("users.email_verification_requested", accountJSON("t"))); kind != EmailVerification || err != nil {
 		t.Errorf("a verification asked for again: %q, %v", kind, err)
 	}
-	for _, other := range []string{"users.roles_changed", "orders.placed", "payments.captured"} {
+	if _, _, ok, err := kindOf(sample("orders.refunded", orderJSON(`,"refund":{"amount":{"amount":4890,"currency":"EUR"},"return":"T-100042-R1"}`))); ok || err != nil {
+		t.Errorf("the refund of a return: ok %v, error %v; its return tells of it", ok, err)
+	}
+	for _, other := range []string{"users.roles_changed", "orders.placed", "orders.return_cancelled", "payments.captured"} {
 		if _, _, ok, err := kindOf(sample(other, `{}`)); ok || err != nil {
 			t.Errorf("%s: ok %v, error %v; want neither", other, ok, err)
 		}
@@ -91,6 +100,8 @@ func TestEventsThatCannotBeUnderstood(t *testing.T) {
 		"no customer":     sample("users.password_changed", strings.Replace(accountJSON(""), testUser, uuid.Nil.String(), 1)),
 		"no order":        sample("orders.confirmed", strings.Replace(orderJSON(""), "T-100042", "", 1)),
 		"no refund":       sample("orders.refunded", orderJSON("")),
+		"no return":       sample("orders.return_requested", orderJSON("")),
+		"no sum":          sample("orders.return_refunded", orderJSON(`,"return":{"number":"T-100042-R1"}`)),
 		"a list":          sample("orders.confirmed", `[]`),
 		"a long address":  sample("users.password_changed", strings.Replace(accountJSON(""), "ada@", strings.Repeat("a", 250)+"@", 1)),
 	}

@@ -17,7 +17,7 @@ func (s *Service) HandleEvent(ctx context.Context, e Event) error {
 		return permanent(err)
 	}
 	if !ok {
-		return nil
+		return s.skip(ctx, e)
 	}
 	if e.ID == uuid.Nil {
 		return permanent(fmt.Errorf("%s event without an id", e.Type))
@@ -26,6 +26,7 @@ func (s *Service) HandleEvent(ctx context.Context, e Event) error {
 	d := &Delivery{
 		ID: uuid.Must(uuid.NewV7()), EventID: e.ID, UserID: c.UserID, Kind: kind, Channel: Email,
 		Recipient: c.Email, Status: Pending, Payload: e.Data, CreatedAt: now, UpdatedAt: now,
+		Receipt: e.receipt(now),
 	}
 	var n *Notification
 	if !abouts[kind].token {
@@ -43,6 +44,9 @@ func (s *Service) HandleEvent(ctx context.Context, e Event) error {
 		}
 	}
 	fresh, err := s.store.Accept(ctx, d, n)
+	if err == nil && !fresh {
+		s.metrics.EventRepeated(consumer)
+	}
 	if err != nil || !fresh || n == nil {
 		return err
 	}

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/techmart/techmart/platform/telemetry"
 )
 
 // Kind says what a notification is about. Its text is the value of the GraphQL enum NotificationKind.
@@ -44,6 +46,12 @@ const (
 	OrderShipped   Kind = "ORDER_SHIPPED"
 	OrderDelivered Kind = "ORDER_DELIVERED"
 	OrderRefunded  Kind = "ORDER_REFUNDED"
+
+	ReturnRequested Kind = "RETURN_REQUESTED"
+	ReturnApproved  Kind = "RETURN_APPROVED"
+	ReturnRejected  Kind = "RETURN_REJECTED"
+	ReturnReceived  Kind = "RETURN_RECEIVED"
+	ReturnRefunded  Kind = "RETURN_REFUNDED"
 )
 
 // Channel is how something is sent.
@@ -100,6 +108,7 @@ type Delivery struct {
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 	SentAt       time.Time // zero until sent
+	Receipt      Receipt   // written along with it; not read again
 }
 
 // Signals tells other processes that something is new; a lost signal loses no data.
@@ -120,10 +129,11 @@ type Config struct {
 // Deps is what a Service needs.
 type Deps struct {
 	Store   Store
-	Sender  Sender           // nil where nothing is sent, such as in a process without workers
-	Signals Signals          // nil where nobody can subscribe
-	Clock   func() time.Time // nil means time.Now
-	Log     *slog.Logger     // nil means slog.Default()
+	Sender  Sender             // nil where nothing is sent, such as in a process without workers
+	Signals Signals            // nil where nobody can subscribe
+	Clock   func() time.Time   // nil means time.Now
+	Log     *slog.Logger       // nil means slog.Default()
+	Metrics *telemetry.Metrics // nil records nothing
 	Config  Config
 }
 
@@ -134,6 +144,7 @@ type Service struct {
 	signals     Signals
 	clock       func() time.Time
 	log         *slog.Logger
+	metrics     *telemetry.Metrics
 	sendTimeout time.Duration
 	render      *renderer
 }
@@ -169,6 +180,7 @@ func New(d Deps) (*Service, error) {
 		signals:     d.Signals,
 		clock:       d.Clock,
 		log:         cmp.Or(d.Log, slog.Default()),
+		metrics:     d.Metrics,
 		sendTimeout: cmp.Or(d.Config.SendTimeout, defaultSendTimeout),
 		render: &renderer{
 			shop:    cmp.Or(d.Config.ShopName, "TechMart"),

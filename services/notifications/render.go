@@ -102,6 +102,9 @@ func (r *renderer) view(kind Kind, c *content) *view {
 		if c.Order.Refund != nil && kind == OrderRefunded {
 			v.Refund = &c.Order.Refund.Amount
 		}
+		if kind == ReturnRefunded {
+			v.Refund = c.Order.Return.Refund
+		}
 		if f := c.Order.Fulfillment; f != nil && kind == OrderShipped {
 			v.Parcel = f
 		}
@@ -125,6 +128,9 @@ func (r *renderer) action(kind Kind, c *content) *action {
 	case Welcome:
 		return &action{"Start shopping", r.baseURL + "/"}
 	case OrderShipped:
+		if kind == ReturnRefunded {
+			v.Refund = c.Order.Return.Refund
+		}
 		if f := c.Order.Fulfillment; f != nil && webAddress(f.TrackingURL) {
 			return &action{"Track your parcel", f.TrackingURL}
 		}

@@ -53,7 +53,8 @@ func TestEmails(t *testing.T) {
 func TestInboxEntries(t *testing.T) {
 	t.Parallel()
 	var all strings.Builder
-	for _, kind := range []Kind{Welcome, PasswordChanged, SecondFactorEnabled, SecondFactorDisabled, RecoveryCodesRenewed, RecoveryCodeUsed, AccountExists, OrderConfirmed, OrderFailed, PaymentFailed, OrderCancelled, OrderShipped, OrderDelivered, OrderRefunded} {
+	for _, kind := range []Kind{Welcome, PasswordChanged, SecondFactorEnabled, SecondFactorDisabled, RecoveryCodesRenewed, RecoveryCodeUsed, AccountExists, OrderConfirmed, OrderFailed, PaymentFailed, OrderCancelled, OrderShipped, OrderDelivered, OrderRefunded,
+		ReturnRequested, ReturnApproved, ReturnRejected, ReturnReceived, ReturnRefunded} {
 		_, c, _, err := kindOf(samples[kind])
 		if err != nil {
 			t.Fatal(err)

@@ -16,6 +16,14 @@ type Store interface {
 	// one already.
 	Accept(ctx context.Context, d *Delivery, n *Notification) (bool, error)
 
+	// Receive notes that an event has come which no one is told of.
+	Receive(ctx context.Context, r Receipt) error
+	// Gaps gives at most limit events that came before the time and whose predecessor has not come yet, each once; those whose
+	// predecessor came late are forgotten.
+	Gaps(ctx context.Context, before, now time.Time, limit int) ([]Gap, error)
+	// PurgeReceipts forgets at most limit events each that came before the time and have a successor, and gaps reported before.
+	PurgeReceipts(ctx context.Context, before time.Time, limit int) (int, error)
+
 	// UpdateDelivery changes a delivery under a lock, by change; an error of change is returned as
 	// it is and nothing is written. It fails with NOT_FOUND.
 	UpdateDelivery(ctx context.Context, id uuid.UUID, change func(*Delivery) error) (*Delivery, error)

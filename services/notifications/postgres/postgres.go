@@ -57,6 +57,16 @@ WITH delivery AS (
   INSERT INTO notifications.notifications (id, event_id, user_id, kind, title, body, order_id, created_at)
   SELECT n.id, d.event_id, d.user_id, d.kind, n.title, n.body, n.order_id, n.created_at
   FROM %s AS n(delivery, id, title, body, order_id, created_at) JOIN delivery d ON d.id = n.delivery
+), receipt AS (
+  SELECT * FROM %s AS r(subject, sequence, first, received_at) WHERE sequence > 0
+), received AS (
+  INSERT INTO notifications.received (subject, sequence, received_at)
+  SELECT subject, sequence, received_at FROM receipt ORDER BY subject, sequence ON CONFLICT DO NOTHING
+), gap AS (
+  INSERT INTO notifications.gaps (subject, sequence, noticed_at)
+  SELECT r.subject, r.sequence, r.received_at FROM receipt r
+  WHERE r.sequence > r.first AND NOT EXISTS (SELECT FROM notifications.received b WHERE b.subject = r.subject AND b.sequence = r.sequence - 1)
+  ORDER BY r.subject, r.sequence ON CONFLICT DO NOTHING
 ), request AS (%s)
 SELECT id, (%s)::text FROM delivery`
 
@@ -102,12 +112,17 @@ func (s *Store) acceptMany(ctx context.Context, list []acceptance) ([]postgres.R
 		entries = [][]any{{uuid.Nil, nil, nil, nil, nil, nil}}
 	}
 	args = append(args, postgres.Columns(entries, func(row []any) []any { return row })...)
+	args = append(args, postgres.Columns(list, func(a acceptance) []any {
+		r := a.delivery.Receipt
+		return []any{r.Subject, r.Sequence, r.First, a.delivery.CreatedAt}
+	})...)
 	request, more, err := outbox.Insertion(Schema, len(args)+1, "e.subject IN (SELECT id::text FROM delivery)", requests...)
 	if err != nil {
 		return nil, err
 	}
 	sql := fmt.Sprintf(acceptEvents, postgres.Unnest(1, "uuid uuid uuid text text text text jsonb timestamptz"),
-		postgres.Unnest(10, "uuid uuid text text uuid timestamptz"), request, outbox.Notification(Schema))
+		postgres.Unnest(10, "uuid uuid text text uuid timestamptz"),
+		postgres.Unnest(16, "text bigint bigint timestamptz"), request, outbox.Notification(Schema))
 	rows, err := s.pool.Query(ctx, sql, append(args, more...)...)
 	if err != nil {
 		return nil, err

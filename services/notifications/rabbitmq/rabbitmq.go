@@ -107,7 +107,7 @@ func (w *Worker) handleEvent(ctx context.Context, d rabbitmq.Delivery) error {
 		return rabbitmq.Permanent(errNotAnEvent)
 	}
 	ctx = viewer.NewContext(ctx, viewer.System)
-	err := w.Service.HandleEvent(ctx, notifications.Event{ID: e.ID, Type: e.Type, Time: e.Time, Data: e.Data})
+	err := w.Service.HandleEvent(ctx, notifications.Event{ID: e.ID, Type: e.Type, Subject: e.Subject, Sequence: e.Sequence, Time: e.Time, Data: e.Data})
 	return w.judge(ctx, d, err)
 }
 

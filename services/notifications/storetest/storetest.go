@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) notifications.Store) {
 		"stale deliveries are requested again": stale,
 		"inboxes are read in batches":          inboxes,
 		"entries are marked as read":           markedRead,
+		"gaps are noticed":                     gaps,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -242,5 +243,49 @@ func stale(t *testing.T, s notifications.Store) {
 		if n, err := s.RequestStale(t.Context(), epoch.Add(2*time.Minute), now, 1); err != nil || n != want {
 			t.Errorf("call %d: %d, %v; want %d", i+1, n, err, want)
 		}
+	}
+}
+
+func gaps(t *testing.T, s notifications.Store) {
+	come := func(subject string, sequence int64) {
+		t.Helper()
+		d := NewDelivery(uuid.Must(uuid.NewV7()), epoch)
+		d.Receipt = notifications.Receipt{Subject: subject, Sequence: sequence, First: 2}
+		accept(t, s, d, nil)
+	}
+	report := func(at time.Duration) []notifications.Gap {
+		t.Helper()
+		list, err := s.Gaps(t.Context(), epoch.Add(at), epoch.Add(at), 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	for _, sequence := range []int64{2, 3, 5} {
+		come("dropped", sequence)
+	}
+	for _, sequence := range []int64{3, 2, 4} {
+		come("late", sequence)
+	}
+	if err := s.Receive(t.Context(), notifications.Receipt{Subject: "silent", Sequence: 2, At: epoch}); err != nil {
+		t.Fatal(err)
+	}
+	come("silent", 3)
+	come("", 0) // is not counted
+	if list := report(0); len(list) != 0 {
+		t.Errorf("reported too early: %+v", list)
+	}
+	if list := report(time.Second); len(list) != 1 || list[0] != (notifications.Gap{Subject: "dropped", Sequence: 5}) {
+		t.Errorf("reported %+v", list)
+	}
+	if list := report(time.Minute); len(list) != 0 {
+		t.Errorf("reported twice: %+v", list)
+	}
+	if n, err := s.PurgeReceipts(t.Context(), epoch.Add(time.Hour), 10); err != nil || n != 5 {
+		t.Errorf("purged %d, %v; want the 4 that have a successor and the gap", n, err)
+	}
+	come("dropped", 6)
+	if list := report(time.Hour); len(list) != 0 {
+		t.Errorf("the newest of a subject was forgotten: %+v", list)
 	}
 }
