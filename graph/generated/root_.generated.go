@@ -6610,6 +6610,16 @@ enum NotificationKind {
   ORDER_DELIVERED
   "Money was paid back."
   ORDER_REFUNDED
+  "A return was asked for."
+  RETURN_REQUESTED
+  "A return can be sent."
+  RETURN_APPROVED
+  "A return was declined."
+  RETURN_REJECTED
+  "A return has arrived."
+  RETURN_RECEIVED
+  "A return is paid back."
+  RETURN_REFUNDED
 }
 
 "A page of an inbox."

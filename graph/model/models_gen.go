@@ -2644,6 +2644,292 @@ type UserWhere struct {
 	CreatedAt *DateTimeRangeInput `json:"createdAt"`
 }
 
+// One try of a delivery.
+type WebhookAttempt struct {
+	// Counts the tries of the delivery from 1.
+	Number int `json:"number"`
+	// When it began.
+	StartedAt time.Time `json:"startedAt"`
+	// How long the request took, in milliseconds.
+	DurationMs int `json:"durationMs"`
+	// How it went.
+	Outcome WebhookAttemptOutcome `json:"outcome"`
+	// The status of the response; null for none.
+	ResponseStatus *int `json:"responseStatus"`
+	// What went wrong; null where nothing did.
+	Error *string `json:"error"`
+	// How the response begins, up to 1024 bytes; null for none.
+	ResponseExcerpt *string `json:"responseExcerpt"`
+}
+
+// A page of attempts.
+type WebhookAttemptConnection struct {
+	// Attempts with their cursors.
+	Edges []*WebhookAttemptEdge `json:"edges"`
+	// Attempts alone.
+	Nodes []*WebhookAttempt `json:"nodes"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+}
+
+// An attempt and its cursor.
+type WebhookAttemptEdge struct {
+	// Reads on from here.
+	Cursor string `json:"cursor"`
+	// The attempt.
+	Node *WebhookAttempt `json:"node"`
+}
+
+// One event on its way to one webhook endpoint.
+type WebhookDelivery struct {
+	// Globally unique: `whd_...`. It is the webhook-id of each of its requests.
+	ID string `json:"id"`
+	// Where it goes.
+	Endpoint *WebhookEndpoint `json:"endpoint"`
+	// What happened: `orders.shipped`.
+	EventType string `json:"eventType"`
+	// The id of what it happened to.
+	SubjectID string `json:"subjectId"`
+	// Counts the events of the subject from 1; 0 for a test.
+	Sequence int `json:"sequence"`
+	// When it happened.
+	OccurredAt time.Time `json:"occurredAt"`
+	// How far it is.
+	Status WebhookDeliveryStatus `json:"status"`
+	// How often it was tried.
+	AttemptCount int `json:"attemptCount"`
+	// When it is tried next; null for one that has ended.
+	NextAttemptAt *time.Time `json:"nextAttemptAt"`
+	// When it was taken in.
+	CreatedAt time.Time `json:"createdAt"`
+	// When it ended; null while it is pending.
+	FinishedAt *time.Time `json:"finishedAt"`
+	// How each attempt went, the latest first.
+	Attempts   *WebhookAttemptConnection `json:"attempts"`
+	DeliveryID uuid.UUID                 `json:"-"`
+	EndpointID uuid.UUID                 `json:"-"`
+}
+
+func (WebhookDelivery) IsNode() {}
+
+// A page of deliveries.
+type WebhookDeliveryConnection struct {
+	// Deliveries with their cursors.
+	Edges []*WebhookDeliveryEdge `json:"edges"`
+	// Deliveries alone.
+	Nodes []*WebhookDelivery `json:"nodes"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are; counted only when asked for.
+	TotalCount int       `json:"totalCount"`
+	Count      CountFunc `json:"-"`
+}
+
+// A delivery and its cursor.
+type WebhookDeliveryEdge struct {
+	// Reads on from here.
+	Cursor string `json:"cursor"`
+	// The delivery.
+	Node *WebhookDelivery `json:"node"`
+}
+
+// Sends a delivery again.
+type WebhookDeliveryRedeliverInput struct {
+	// Which delivery; one that is DELIVERED or FAILED.
+	ID string `json:"id"`
+	// Makes the call safe to repeat; at most 255 characters.
+	IdempotencyKey *string `json:"idempotencyKey"`
+}
+
+// Answer of webhookDeliveryRedeliver.
+type WebhookDeliveryRedeliverPayload struct {
+	// The delivery, which goes out at once, or once its endpoint is no longer paused.
+	Delivery *WebhookDelivery `json:"delivery"`
+	// Whether this is the answer of an earlier call with the same key.
+	Replayed bool `json:"replayed"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Where events are sent, by the Standard Webhooks specification.
+type WebhookEndpoint struct {
+	// Globally unique: `whe_...`.
+	ID string `json:"id"`
+	// Where requests go.
+	URL string `json:"url"`
+	// What it is for; empty where nobody said.
+	Description string `json:"description"`
+	// The account that owns it, whose rights shape what is sent; null where an API client does.
+	Account *User `json:"account"`
+	// What it is told of.
+	EventTypes []WebhookEventType `json:"eventTypes"`
+	// The GraphQL query whose answer is sent as `data`; null for the id of the event's subject alone.
+	PayloadSelection *string `json:"payloadSelection"`
+	// The version of the envelope around `data`.
+	APIVersion string `json:"apiVersion"`
+	// Whether it is sent anything.
+	Status WebhookEndpointStatus `json:"status"`
+	// Why it is disabled; null while it is not.
+	DisableReason *WebhookDisableReason `json:"disableReason"`
+	// Attempts that failed in a row.
+	ConsecutiveFailures int `json:"consecutiveFailures"`
+	// Since when it fails; null while it answers.
+	FailingSince *time.Time `json:"failingSince"`
+	// When a paused endpoint is tried next; null while it is not paused.
+	ProbeAt *time.Time `json:"probeAt"`
+	// The secrets that requests are signed with, the newest first, without what they are.
+	Secrets []*WebhookSecret `json:"secrets"`
+	// What was sent to it and how that went, newest first.
+	Deliveries *WebhookDeliveryConnection `json:"deliveries"`
+	// When it was made.
+	CreatedAt time.Time `json:"createdAt"`
+	// When it was last changed.
+	UpdatedAt time.Time `json:"updatedAt"`
+	// Grows with each change; give it as expectedVersion.
+	Version    int       `json:"version"`
+	AccountID  uuid.UUID `json:"-"`
+	EndpointID uuid.UUID `json:"-"`
+}
+
+func (WebhookEndpoint) IsNode() {}
+
+// A page of webhook endpoints.
+type WebhookEndpointConnection struct {
+	// Endpoints with their cursors.
+	Edges []*WebhookEndpointEdge `json:"edges"`
+	// Endpoints alone.
+	Nodes []*WebhookEndpoint `json:"nodes"`
+	// Where the page stands.
+	PageInfo *PageInfo `json:"pageInfo"`
+	// How many there are; counted only when asked for.
+	TotalCount int       `json:"totalCount"`
+	Count      CountFunc `json:"-"`
+}
+
+// Makes a webhook endpoint.
+type WebhookEndpointCreateInput struct {
+	// Where requests go: an https address of the public internet, without user name and fragment, at most 2048 bytes.
+	URL string `json:"url"`
+	// What it is for; at most 500 characters.
+	Description string `json:"description"`
+	// What it is told of. Each type needs the scope that reads its subject, orders:read or payments:read.
+	EventTypes []WebhookEventType `json:"eventTypes"`
+	// A query with the one variable `$id: ID!` and the one field `order(id: $id)`, `payment(id: $id)` or `node(id: $id)`, whose answer is sent as `data`. It is run with the owner's rights at each attempt. When left out, the id alone is sent.
+	PayloadSelection *string `json:"payloadSelection"`
+	// The version of the envelope: `2026-11-01`, which is the current one.
+	APIVersion *string `json:"apiVersion"`
+	// Makes the call safe to repeat; at most 255 characters. A repeat does not show the secret again.
+	IdempotencyKey *string `json:"idempotencyKey"`
+}
+
+// Answer of webhookEndpointCreate.
+type WebhookEndpointCreatePayload struct {
+	// The new endpoint.
+	Endpoint *WebhookEndpoint `json:"endpoint"`
+	// What its requests are signed with: `whsec_...`. It is shown this once; null in the answer to a repeat.
+	Secret *string `json:"secret"`
+	// Whether this is the answer of an earlier call with the same key.
+	Replayed bool `json:"replayed"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Removes a webhook endpoint.
+type WebhookEndpointDeleteInput struct {
+	// Which endpoint.
+	ID string `json:"id"`
+}
+
+// Answer of webhookEndpointDelete.
+type WebhookEndpointDeletePayload struct {
+	// The id of what was removed.
+	DeletedID *string `json:"deletedId"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// A webhook endpoint and its cursor.
+type WebhookEndpointEdge struct {
+	// Reads on from here.
+	Cursor string `json:"cursor"`
+	// The endpoint.
+	Node *WebhookEndpoint `json:"node"`
+}
+
+// Gives a webhook endpoint a new secret.
+type WebhookEndpointRotateSecretInput struct {
+	// Which endpoint.
+	ID string `json:"id"`
+	// For how many hours the old secrets stay good beside the new one: 0 to 168.
+	OverlapHours int `json:"overlapHours"`
+	// Makes the call safe to repeat; at most 255 characters. A repeat does not show the secret again.
+	IdempotencyKey *string `json:"idempotencyKey"`
+}
+
+// Answer of webhookEndpointRotateSecret.
+type WebhookEndpointRotateSecretPayload struct {
+	// The endpoint.
+	Endpoint *WebhookEndpoint `json:"endpoint"`
+	// The new secret: `whsec_...`. It is shown this once; null in the answer to a repeat.
+	Secret *string `json:"secret"`
+	// Whether this is the answer of an earlier call with the same key.
+	Replayed bool `json:"replayed"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Tries a webhook endpoint.
+type WebhookEndpointTestInput struct {
+	// Which endpoint.
+	ID string `json:"id"`
+	// Makes the call safe to repeat; at most 255 characters.
+	IdempotencyKey *string `json:"idempotencyKey"`
+}
+
+// Answer of webhookEndpointTest.
+type WebhookEndpointTestPayload struct {
+	// The delivery of the test, which goes out at once.
+	Delivery *WebhookDelivery `json:"delivery"`
+	// Whether this is the answer of an earlier call with the same key.
+	Replayed bool `json:"replayed"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// Changes a webhook endpoint.
+type WebhookEndpointUpdateInput struct {
+	// Which endpoint.
+	ID string `json:"id"`
+	// The version that was read; another one answers CONFLICT.
+	ExpectedVersion *int `json:"expectedVersion"`
+	// Where requests go; as it was when left out.
+	URL *string `json:"url"`
+	// What it is for; as it was when left out.
+	Description *string `json:"description"`
+	// What it is told of; as it was when left out.
+	EventTypes []WebhookEventType `json:"eventTypes"`
+	// The query whose answer is sent; empty for the id alone, as it was when left out.
+	PayloadSelection *string `json:"payloadSelection"`
+	// Turns the endpoint on or off; as it was when left out. What waits is given up when it is turned off.
+	Enabled *bool `json:"enabled"`
+}
+
+// Answer of webhookEndpointUpdate.
+type WebhookEndpointUpdatePayload struct {
+	// The endpoint as it is now.
+	Endpoint *WebhookEndpoint `json:"endpoint"`
+	// What was wrong.
+	UserErrors []UserError `json:"userErrors"`
+}
+
+// A secret of a webhook endpoint. What it is was shown when it was made.
+type WebhookSecret struct {
+	// When it was made.
+	CreatedAt time.Time `json:"createdAt"`
+	// Until when requests carry a signature of it; null for no end.
+	ExpiresAt *time.Time `json:"expiresAt"`
+}
+
 // The part of a federated graph that a process serves.
 type Service struct {
 	// Its schema with the directives of Federation 2.
@@ -3320,6 +3606,16 @@ const (
 	NotificationKindOrderDelivered NotificationKind = "ORDER_DELIVERED"
 	// Money was paid back.
 	NotificationKindOrderRefunded NotificationKind = "ORDER_REFUNDED"
+	// A return was asked for.
+	NotificationKindReturnRequested NotificationKind = "RETURN_REQUESTED"
+	// A return can be sent.
+	NotificationKindReturnApproved NotificationKind = "RETURN_APPROVED"
+	// A return was declined.
+	NotificationKindReturnRejected NotificationKind = "RETURN_REJECTED"
+	// A return has arrived.
+	NotificationKindReturnReceived NotificationKind = "RETURN_RECEIVED"
+	// A return is paid back.
+	NotificationKindReturnRefunded NotificationKind = "RETURN_REFUNDED"
 )
 
 var AllNotificationKind = []NotificationKind{
@@ -3339,11 +3635,16 @@ var AllNotificationKind = []NotificationKind{
 	NotificationKindOrderShipped,
 	NotificationKindOrderDelivered,
 	NotificationKindOrderRefunded,
+	NotificationKindReturnRequested,
+	NotificationKindReturnApproved,
+	NotificationKindReturnRejected,
+	NotificationKindReturnReceived,
+	NotificationKindReturnRefunded,
 }
 
 func (e NotificationKind) IsValid() bool {
 	switch e {
-	case NotificationKindWelcome, NotificationKindEmailVerification, NotificationKindPasswordReset, NotificationKindPasswordChanged, NotificationKindSecondFactorEnabled, NotificationKindSecondFactorDisabled, NotificationKindRecoveryCodesRenewed, NotificationKindRecoveryCodeUsed, NotificationKindAccountExists, NotificationKindOrderConfirmed, NotificationKindOrderFailed, NotificationKindOrderCancelled, NotificationKindPaymentFailed, NotificationKindOrderShipped, NotificationKindOrderDelivered, NotificationKindOrderRefunded:
+	case NotificationKindWelcome, NotificationKindEmailVerification, NotificationKindPasswordReset, NotificationKindPasswordChanged, NotificationKindSecondFactorEnabled, NotificationKindSecondFactorDisabled, NotificationKindRecoveryCodesRenewed, NotificationKindRecoveryCodeUsed, NotificationKindAccountExists, NotificationKindOrderConfirmed, NotificationKindOrderFailed, NotificationKindOrderCancelled, NotificationKindPaymentFailed, NotificationKindOrderShipped, NotificationKindOrderDelivered, NotificationKindOrderRefunded, NotificationKindReturnRequested, NotificationKindReturnApproved, NotificationKindReturnRejected, NotificationKindReturnReceived, NotificationKindReturnRefunded:
 		return true
 	}
 	return false
@@ -4420,6 +4721,368 @@ func (e *UserSortField) UnmarshalJSON(b []byte) error {
 }
 
 func (e UserSortField) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How an attempt went.
+type WebhookAttemptOutcome string
+
+const (
+	// The receiver answered 2xx.
+	WebhookAttemptOutcomeSucceeded WebhookAttemptOutcome = "SUCCEEDED"
+	// It answered something else.
+	WebhookAttemptOutcomeRefused WebhookAttemptOutcome = "REFUSED"
+	// It did not answer in time.
+	WebhookAttemptOutcomeTimeout WebhookAttemptOutcome = "TIMEOUT"
+	// There was no connection.
+	WebhookAttemptOutcomeUnreachable WebhookAttemptOutcome = "UNREACHABLE"
+	// Its address is not on the public internet.
+	WebhookAttemptOutcomeBlocked WebhookAttemptOutcome = "BLOCKED"
+	// Nothing was sent: the payload could not be made, or must not be sent.
+	WebhookAttemptOutcomeNotSent WebhookAttemptOutcome = "NOT_SENT"
+)
+
+var AllWebhookAttemptOutcome = []WebhookAttemptOutcome{
+	WebhookAttemptOutcomeSucceeded,
+	WebhookAttemptOutcomeRefused,
+	WebhookAttemptOutcomeTimeout,
+	WebhookAttemptOutcomeUnreachable,
+	WebhookAttemptOutcomeBlocked,
+	WebhookAttemptOutcomeNotSent,
+}
+
+func (e WebhookAttemptOutcome) IsValid() bool {
+	switch e {
+	case WebhookAttemptOutcomeSucceeded, WebhookAttemptOutcomeRefused, WebhookAttemptOutcomeTimeout, WebhookAttemptOutcomeUnreachable, WebhookAttemptOutcomeBlocked, WebhookAttemptOutcomeNotSent:
+		return true
+	}
+	return false
+}
+
+func (e WebhookAttemptOutcome) String() string {
+	return string(e)
+}
+
+func (e *WebhookAttemptOutcome) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = WebhookAttemptOutcome(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid WebhookAttemptOutcome", str)
+	}
+	return nil
+}
+
+func (e WebhookAttemptOutcome) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *WebhookAttemptOutcome) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e WebhookAttemptOutcome) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// How far a delivery is.
+type WebhookDeliveryStatus string
+
+const (
+	// Waiting for its turn or its next try.
+	WebhookDeliveryStatusPending WebhookDeliveryStatus = "PENDING"
+	// The receiver took it.
+	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "DELIVERED"
+	// Given up: after its last try, or as the endpoint was disabled.
+	WebhookDeliveryStatusFailed WebhookDeliveryStatus = "FAILED"
+)
+
+var AllWebhookDeliveryStatus = []WebhookDeliveryStatus{
+	WebhookDeliveryStatusPending,
+	WebhookDeliveryStatusDelivered,
+	WebhookDeliveryStatusFailed,
+}
+
+func (e WebhookDeliveryStatus) IsValid() bool {
+	switch e {
+	case WebhookDeliveryStatusPending, WebhookDeliveryStatusDelivered, WebhookDeliveryStatusFailed:
+		return true
+	}
+	return false
+}
+
+func (e WebhookDeliveryStatus) String() string {
+	return string(e)
+}
+
+func (e *WebhookDeliveryStatus) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = WebhookDeliveryStatus(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid WebhookDeliveryStatus", str)
+	}
+	return nil
+}
+
+func (e WebhookDeliveryStatus) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *WebhookDeliveryStatus) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e WebhookDeliveryStatus) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Why a webhook endpoint is disabled.
+type WebhookDisableReason string
+
+const (
+	// It was down for too long.
+	WebhookDisableReasonFailing WebhookDisableReason = "FAILING"
+	// It answered 410 Gone.
+	WebhookDisableReasonGone WebhookDisableReason = "GONE"
+	// Its owner, or staff, turned it off.
+	WebhookDisableReasonByRequest WebhookDisableReason = "BY_REQUEST"
+	// Its owner is gone, or may not have webhooks any more.
+	WebhookDisableReasonOwner WebhookDisableReason = "OWNER"
+)
+
+var AllWebhookDisableReason = []WebhookDisableReason{
+	WebhookDisableReasonFailing,
+	WebhookDisableReasonGone,
+	WebhookDisableReasonByRequest,
+	WebhookDisableReasonOwner,
+}
+
+func (e WebhookDisableReason) IsValid() bool {
+	switch e {
+	case WebhookDisableReasonFailing, WebhookDisableReasonGone, WebhookDisableReasonByRequest, WebhookDisableReasonOwner:
+		return true
+	}
+	return false
+}
+
+func (e WebhookDisableReason) String() string {
+	return string(e)
+}
+
+func (e *WebhookDisableReason) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = WebhookDisableReason(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid WebhookDisableReason", str)
+	}
+	return nil
+}
+
+func (e WebhookDisableReason) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *WebhookDisableReason) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e WebhookDisableReason) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Whether a webhook endpoint is sent anything.
+type WebhookEndpointStatus string
+
+const (
+	// It is sent each event that it asks for.
+	WebhookEndpointStatusEnabled WebhookEndpointStatus = "ENABLED"
+	// It does not answer: deliveries wait, and go out in order once a probe gets through.
+	WebhookEndpointStatusPaused WebhookEndpointStatus = "PAUSED"
+	// It is sent nothing, and events are not kept for it.
+	WebhookEndpointStatusDisabled WebhookEndpointStatus = "DISABLED"
+)
+
+var AllWebhookEndpointStatus = []WebhookEndpointStatus{
+	WebhookEndpointStatusEnabled,
+	WebhookEndpointStatusPaused,
+	WebhookEndpointStatusDisabled,
+}
+
+func (e WebhookEndpointStatus) IsValid() bool {
+	switch e {
+	case WebhookEndpointStatusEnabled, WebhookEndpointStatusPaused, WebhookEndpointStatusDisabled:
+		return true
+	}
+	return false
+}
+
+func (e WebhookEndpointStatus) String() string {
+	return string(e)
+}
+
+func (e *WebhookEndpointStatus) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = WebhookEndpointStatus(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid WebhookEndpointStatus", str)
+	}
+	return nil
+}
+
+func (e WebhookEndpointStatus) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *WebhookEndpointStatus) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e WebhookEndpointStatus) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What a webhook endpoint can be told of. More types may be added.
+type WebhookEventType string
+
+const (
+	// `orders.placed`: an order was accepted.
+	WebhookEventTypeOrdersPlaced WebhookEventType = "ORDERS_PLACED"
+	// `orders.confirmed`: its stock and its payment are there.
+	WebhookEventTypeOrdersConfirmed WebhookEventType = "ORDERS_CONFIRMED"
+	// `orders.failed`: it could not be confirmed.
+	WebhookEventTypeOrdersFailed WebhookEventType = "ORDERS_FAILED"
+	// `orders.cancelled`: it was cancelled.
+	WebhookEventTypeOrdersCancelled WebhookEventType = "ORDERS_CANCELLED"
+	// `orders.shipped`: a parcel is on its way.
+	WebhookEventTypeOrdersShipped WebhookEventType = "ORDERS_SHIPPED"
+	// `orders.delivered`: a parcel has arrived.
+	WebhookEventTypeOrdersDelivered WebhookEventType = "ORDERS_DELIVERED"
+	// `orders.refunded`: money of it was paid back.
+	WebhookEventTypeOrdersRefunded WebhookEventType = "ORDERS_REFUNDED"
+	// `orders.return_requested`: a customer wants to send something of it back.
+	WebhookEventTypeOrdersReturnRequested WebhookEventType = "ORDERS_RETURN_REQUESTED"
+	// `orders.return_approved`: it may be sent back.
+	WebhookEventTypeOrdersReturnApproved WebhookEventType = "ORDERS_RETURN_APPROVED"
+	// `orders.return_rejected`: it may not be sent back.
+	WebhookEventTypeOrdersReturnRejected WebhookEventType = "ORDERS_RETURN_REJECTED"
+	// `orders.return_cancelled`: it will not be sent back.
+	WebhookEventTypeOrdersReturnCancelled WebhookEventType = "ORDERS_RETURN_CANCELLED"
+	// `orders.return_received`: it has come back.
+	WebhookEventTypeOrdersReturnReceived WebhookEventType = "ORDERS_RETURN_RECEIVED"
+	// `orders.return_refunded`: what came back is paid back.
+	WebhookEventTypeOrdersReturnRefunded WebhookEventType = "ORDERS_RETURN_REFUNDED"
+	// `payments.authorized`: the provider holds the amount.
+	WebhookEventTypePaymentsAuthorized WebhookEventType = "PAYMENTS_AUTHORIZED"
+	// `payments.declined`: the provider refused the payment.
+	WebhookEventTypePaymentsDeclined WebhookEventType = "PAYMENTS_DECLINED"
+	// `payments.captured`: money was taken.
+	WebhookEventTypePaymentsCaptured WebhookEventType = "PAYMENTS_CAPTURED"
+	// `payments.voided`: the authorization was given up.
+	WebhookEventTypePaymentsVoided WebhookEventType = "PAYMENTS_VOIDED"
+	// `payments.refunded`: money was paid back.
+	WebhookEventTypePaymentsRefunded WebhookEventType = "PAYMENTS_REFUNDED"
+)
+
+var AllWebhookEventType = []WebhookEventType{
+	WebhookEventTypeOrdersPlaced,
+	WebhookEventTypeOrdersConfirmed,
+	WebhookEventTypeOrdersFailed,
+	WebhookEventTypeOrdersCancelled,
+	WebhookEventTypeOrdersShipped,
+	WebhookEventTypeOrdersDelivered,
+	WebhookEventTypeOrdersRefunded,
+	WebhookEventTypeOrdersReturnRequested,
+	WebhookEventTypeOrdersReturnApproved,
+	WebhookEventTypeOrdersReturnRejected,
+	WebhookEventTypeOrdersReturnCancelled,
+	WebhookEventTypeOrdersReturnReceived,
+	WebhookEventTypeOrdersReturnRefunded,
+	WebhookEventTypePaymentsAuthorized,
+	WebhookEventTypePaymentsDeclined,
+	WebhookEventTypePaymentsCaptured,
+	WebhookEventTypePaymentsVoided,
+	WebhookEventTypePaymentsRefunded,
+}
+
+func (e WebhookEventType) IsValid() bool {
+	switch e {
+	case WebhookEventTypeOrdersPlaced, WebhookEventTypeOrdersConfirmed, WebhookEventTypeOrdersFailed, WebhookEventTypeOrdersCancelled, WebhookEventTypeOrdersShipped, WebhookEventTypeOrdersDelivered, WebhookEventTypeOrdersRefunded, WebhookEventTypeOrdersReturnRequested, WebhookEventTypeOrdersReturnApproved, WebhookEventTypeOrdersReturnRejected, WebhookEventTypeOrdersReturnCancelled, WebhookEventTypeOrdersReturnReceived, WebhookEventTypeOrdersReturnRefunded, WebhookEventTypePaymentsAuthorized, WebhookEventTypePaymentsDeclined, WebhookEventTypePaymentsCaptured, WebhookEventTypePaymentsVoided, WebhookEventTypePaymentsRefunded:
+		return true
+	}
+	return false
+}
+
+func (e WebhookEventType) String() string {
+	return string(e)
+}
+
+func (e *WebhookEventType) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = WebhookEventType(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid WebhookEventType", str)
+	}
+	return nil
+}
+
+func (e WebhookEventType) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *WebhookEventType) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e WebhookEventType) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

@@ -128,9 +128,6 @@ func (r *renderer) action(kind Kind, c *content) *action {
 	case Welcome:
 		return &action{"Start shopping", r.baseURL + "/"}
 	case OrderShipped:
-		if kind == ReturnRefunded {
-			v.Refund = c.Order.Return.Refund
-		}
 		if f := c.Order.Fulfillment; f != nil && webAddress(f.TrackingURL) {
 			return &action{"Track your parcel", f.TrackingURL}
 		}
