@@ -21,6 +21,7 @@ type Config struct {
 	HTTPAddr       string        `env:"HTTP_ADDR" envDefault:"127.0.0.1:8080" doc:"address to listen at"`
 	PublicURL      string        `env:"PUBLIC_URL" envDefault:"http://localhost:8080" doc:"address of the shop's web pages, for links in e-mails"`
 	ShopKey        string        `env:"SHOP_KEY" secret:"true" doc:"API key of the shop front at /shop, which techmart shop publish gives; empty for no shop front"`
+	ShowDocs       bool          `env:"SHOW_DOCS" doc:"whether /docs shows the documentation in production, too: it has the whole schema"`
 	AllowedOrigins []string      `env:"ALLOWED_ORIGINS" doc:"origins of web pages that may call the graph, separated by commas: https://shop.example"`
 	TrustedProxies []string      `env:"TRUSTED_PROXIES" doc:"networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas: 10.0.0.0/8"`
 	Subgraph       []string      `env:"SUBGRAPH" doc:"parts of the graph that this process serves, separated by commas: users, products, orders, payments, notifications; all when empty"`
@@ -37,6 +38,7 @@ type Config struct {
 	NotificationsPostgresURL string `env:"NOTIFICATIONS_POSTGRES_URL" secret:"true" doc:"PostgreSQL of the notifications domain, where it is another one"`
 	ClientsPostgresURL       string `env:"CLIENTS_POSTGRES_URL" secret:"true" doc:"PostgreSQL of the clients domain, where it is another one"`
 	PromotionsPostgresURL    string `env:"PROMOTIONS_POSTGRES_URL" secret:"true" doc:"PostgreSQL of the promotions domain, where it is another one"`
+	WebhooksPostgresURL      string `env:"WEBHOOKS_POSTGRES_URL" secret:"true" doc:"PostgreSQL of the webhooks domain, where it is another one"`
 	PostgresMaxConns         int32  `env:"POSTGRES_MAX_CONNS" envDefault:"20" doc:"connections to each PostgreSQL"`
 	MongoURL                 string `env:"MONGODB_URL" secret:"true" doc:"MongoDB 7 or newer: mongodb://user:password@host:27017/database"`
 	MongoDatabase            string `env:"MONGODB_DATABASE" envDefault:"techmart" doc:"MongoDB database, where the URL names none"`
@@ -126,6 +128,17 @@ type Config struct {
 	EmailWorkers int `env:"EMAIL_WORKERS" envDefault:"16" doc:"e-mails that a worker sends at once"`
 	EventWorkers int `env:"EVENT_WORKERS" envDefault:"32" doc:"events that a worker handles at once"`
 	OrderWorkers int `env:"ORDER_WORKERS" envDefault:"32" doc:"orders that a worker settles at once"`
+
+	WebhookTimeout       time.Duration   `env:"WEBHOOK_TIMEOUT" envDefault:"15s" doc:"how long a receiver of webhooks may take to answer"`
+	WebhookWorkers       int             `env:"WEBHOOK_WORKERS" envDefault:"32" doc:"webhooks that a worker sends at once"`
+	WebhookConcurrency   int             `env:"WEBHOOK_CONCURRENCY" envDefault:"4" doc:"webhooks that are sent to one endpoint at once"`
+	WebhookMaxCost       int             `env:"WEBHOOK_MAX_COST" envDefault:"500" doc:"estimated cost of a webhook's payload selection at most"`
+	WebhookRetryDelays   []time.Duration `env:"WEBHOOK_RETRY_DELAYS" doc:"waits before the second, third, ... attempt at a webhook, separated by commas; empty for those of the Standard Webhooks specification, 27 hours in all"`
+	WebhookPauseAfter    int             `env:"WEBHOOK_PAUSE_AFTER" envDefault:"5" doc:"failures in a row that pause a webhook endpoint"`
+	WebhookProbeEvery    time.Duration   `env:"WEBHOOK_PROBE_EVERY" envDefault:"1m" doc:"wait until a paused webhook endpoint is tried; it doubles each time, up to an hour"`
+	WebhookGiveUpAfter   time.Duration   `env:"WEBHOOK_GIVE_UP_AFTER" envDefault:"120h" doc:"a webhook endpoint that fails for so long is disabled"`
+	WebhookRetention     time.Duration   `env:"WEBHOOK_RETENTION" envDefault:"720h" doc:"how long the log of webhook deliveries is kept"`
+	WebhookAllowNetworks []string        `env:"WEBHOOK_ALLOW_NETWORKS" doc:"networks that webhooks may be sent to though they are not public, separated by commas: 127.0.0.0/8; refused in production"`
 
 	LogLevel  string `env:"LOG_LEVEL" envDefault:"info" doc:"debug, info, warn or error"`
 	LogFormat string `env:"LOG_FORMAT" envDefault:"json" doc:"json, or text for people"`

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/techmart/techmart/platform/group"
@@ -89,6 +90,31 @@ func Leavable[T any](fn func(T) error) (callback func(T) error, leave func()) {
 		left = true
 	}
 	return callback, leave
+}
+
+// steadily has the rest of a transaction planned once for each connection, and by its indexes: statements over arrays
+// would be planned anew each time otherwise, and by the sizes that tables had when statistics were last made. What
+// is changed by many has an index for each look.
+const steadily = `SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+	set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)`
+
+// SendSteadily sends the statements that queue adds as a transaction by itself, in one round trip. They are planned
+// once, for the use of indexes.
+func SendSteadily(ctx context.Context, pool *pgxpool.Pool, queue func(*pgx.Batch)) error {
+	return retry(ctx, pool, func() error {
+		batch := &pgx.Batch{}
+		batch.Queue(steadily)
+		queue(batch)
+		return pool.SendBatch(ctx, batch).Close()
+	})
+}
+
+// InSteadyPipeline is InPipeline for statements that are planned once, for the use of indexes.
+func InSteadyPipeline(ctx context.Context, pool *pgxpool.Pool, fn func(p *Pipeline) error) error {
+	return InPipeline(ctx, pool, func(p *Pipeline) error {
+		p.steady = true
+		return fn(p)
+	})
 }
 
 // Columns turns rows into the arguments of [Unnest]: an array for each column.

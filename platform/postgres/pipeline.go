@@ -19,6 +19,7 @@ type Pipeline struct {
 	conn   *pgxpool.Conn
 	begun  bool
 	ended  bool
+	steady bool // see InSteadyPipeline
 }
 
 // InPipeline runs fn in one read-committed transaction. fn ends it with CommitBatch, which sends the
@@ -65,17 +66,25 @@ func (p *Pipeline) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 		return p.conn.SendBatch(ctx, b)
 	}
 	p.begun = true
-	results := p.conn.SendBatch(ctx, begun(b))
-	if _, err := results.Exec(); err != nil {
-		return failedBatch{err: errors.Join(err, results.Close())}
+	before := []string{"begin"}
+	if p.steady {
+		before = append(before, steadily)
+	}
+	results := p.conn.SendBatch(ctx, behind(before, b))
+	for range before {
+		if _, err := results.Exec(); err != nil {
+			return failedBatch{err: errors.Join(err, results.Close())}
+		}
 	}
 	return results
 }
 
-// begun gives a batch with BEGIN before it.
-func begun(b *pgx.Batch) *pgx.Batch {
+// behind gives a batch with statements before it.
+func behind(before []string, b *pgx.Batch) *pgx.Batch {
 	all := &pgx.Batch{}
-	all.Queue("begin")
+	for _, sql := range before {
+		all.Queue(sql)
+	}
 	all.QueuedQueries = append(all.QueuedQueries, b.QueuedQueries...)
 	return all
 }
@@ -90,6 +99,9 @@ func (p *Pipeline) CommitBatch(ctx context.Context, b *pgx.Batch) error {
 	}
 	p.ended = true
 	last := &pgx.Batch{} // fn may run again with the same one
+	if p.steady && !p.begun {
+		last.Queue(steadily)
+	}
 	if b != nil {
 		last.QueuedQueries = append(last.QueuedQueries, b.QueuedQueries...)
 	}

@@ -65,7 +65,7 @@ func (t *tracer) count(ctx context.Context, conn *pgx.Conn, sql ...string) {
 	}
 	for _, s := range sql {
 		switch s {
-		case "begin", "rollback":
+		case "begin", "rollback", steadily:
 		case "commit":
 			commits++
 		default:

@@ -21,12 +21,19 @@ import (
 const Schema = "carts"
 
 // Store is carts.Store over PostgreSQL.
-type Store struct{ pool *pgxpool.Pool }
+type Store struct {
+	pool       *pgxpool.Pool
+	completing *postgres.Group[carts.Completion, struct{}]
+}
 
 var _ carts.Store = (*Store)(nil)
 
 // New makes the store; the schema has to be migrated.
-func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
+func New(pool *pgxpool.Pool) *Store {
+	s := &Store{pool: pool}
+	s.completing = postgres.Grouped[carts.Completion, struct{}]{Name: "carts.complete", One: s.completeOne, Many: s.completeMany}.Group(pool)
+	return s
+}
 
 const selectColumns = `SELECT c.id, c.user_id, c.updated_at, c.expires_at, c.codes, c.shipping_method, c.country, l.id, l.variant_id, l.quantity, l.seen, l.currency
 FROM carts.carts c LEFT JOIN carts.lines l ON l.cart_id = c.id

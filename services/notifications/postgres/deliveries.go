@@ -74,7 +74,7 @@ func (s *Store) updateMany(ctx context.Context, changes []deliveryChange) ([]pos
 		ids[i] = c.id
 	}
 	var results []postgres.Result[*notifications.Delivery]
-	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
+	err := postgres.InSteadyPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
 		rows, err := p.Query(ctx, deliveriesLock, ids)
 		if err != nil {
 			return err

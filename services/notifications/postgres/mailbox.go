@@ -53,7 +53,8 @@ func (s *Store) keepMails(ctx context.Context, mails []keeping) ([]postgres.Resu
 		m := k.mail
 		return []any{m.ID, m.MessageID, m.From, m.To, m.Subject, m.Text, m.HTML, m.ReceivedAt}
 	})
-	_, err := s.pool.Exec(ctx, mailsInsert, append(args, max(capacity-len(mails), 0))...)
+	args = append(args, max(capacity-len(mails), 0))
+	err := postgres.SendSteadily(ctx, s.pool, func(b *pgx.Batch) { b.Queue(mailsInsert, args...) })
 	return make([]postgres.Result[struct{}], len(mails)), err
 }
 

@@ -123,14 +123,16 @@ func (s *Store) acceptMany(ctx context.Context, list []acceptance) ([]postgres.R
 	sql := fmt.Sprintf(acceptEvents, postgres.Unnest(1, "uuid uuid uuid text text text text jsonb timestamptz"),
 		postgres.Unnest(10, "uuid uuid text text uuid timestamptz"),
 		postgres.Unnest(16, "text bigint bigint timestamptz"), request, outbox.Notification(Schema))
-	rows, err := s.pool.Query(ctx, sql, append(args, more...)...)
-	if err != nil {
-		return nil, err
-	}
 	fresh := make(map[uuid.UUID]bool, len(list))
-	var id uuid.UUID
-	var woken string
-	if _, err := pgx.ForEachRow(rows, []any{&id, &woken}, func() error { fresh[id] = true; return nil }); err != nil {
+	err = postgres.SendSteadily(ctx, s.pool, func(b *pgx.Batch) {
+		b.Queue(sql, append(args, more...)...).Query(func(rows pgx.Rows) error {
+			var id uuid.UUID
+			var woken string
+			_, err := pgx.ForEachRow(rows, []any{&id, &woken}, func() error { fresh[id] = true; return nil })
+			return err
+		})
+	})
+	if err != nil {
 		return nil, err
 	}
 	results := make([]postgres.Result[bool], len(list))

@@ -41,7 +41,7 @@ var _ orders.Store = (*Store)(nil)
 // New makes the store; the schema has to be migrated.
 func New(pool *pgxpool.Pool, jobs Jobs) *Store {
 	s := &Store{pool: pool, jobs: jobs}
-	s.group()
+	s.gather()
 	return s
 }
 

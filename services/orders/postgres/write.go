@@ -2,9 +2,7 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -78,7 +76,7 @@ func (s *Store) send(ctx context.Context, batch *pgx.Batch, jobs []orders.Job) e
 	if len(jobs) == 0 {
 		return failure(s.pool.SendBatch(ctx, batch).Close())
 	}
-	return failure(postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
+	return failure(postgres.InSteadyPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
 		if err := s.jobs.EnqueueTx(ctx, p, jobs); err != nil {
 			return err
 		}

@@ -164,11 +164,13 @@ func (s *Store) openMany(ctx context.Context, list []opening) ([]postgres.Result
 		t.PaymentID = o.payment.ID
 		return transactionArgs(&t)
 	})...)
-	rows, err := s.pool.Query(ctx, paymentsOpen, args...)
-	if err != nil {
-		return nil, err
-	}
-	opened, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	var opened []uuid.UUID
+	err := postgres.SendSteadily(ctx, s.pool, func(b *pgx.Batch) {
+		b.Queue(paymentsOpen, args...).Query(func(rows pgx.Rows) (err error) {
+			opened, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+			return err
+		})
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +205,7 @@ func (s *Store) PaymentUpdate(ctx context.Context, target payments.Target, key *
 }
 
 func (s *Store) update(ctx context.Context, target payments.Target, key *payments.Key, fn func(*payments.Unit) error) error {
-	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
+	err := postgres.InSteadyPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
 		u, err := lock(ctx, p, target, key)
 		if err != nil {
 			return err
@@ -252,7 +254,7 @@ func (s *Store) updateMany(ctx context.Context, list []change) ([]postgres.Resul
 		}
 	}
 	var results []postgres.Result[struct{}]
-	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
+	err := postgres.InSteadyPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
 		units, err := lockMany(ctx, p, ids)
 		if err != nil {
 			return err

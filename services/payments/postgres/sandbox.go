@@ -102,7 +102,7 @@ func (b *SandboxBooks) chargeMany(ctx context.Context, list []charging) ([]postg
 		keys[i] = c.key
 	}
 	results := make([]postgres.Result[struct{}], len(list))
-	err := postgres.InPipeline(ctx, b.pool, func(p *postgres.Pipeline) error {
+	err := postgres.InSteadyPipeline(ctx, b.pool, func(p *postgres.Pipeline) error {
 		rows, err := p.Query(ctx, chargesLock, keys)
 		if err != nil {
 			return err
@@ -147,7 +147,7 @@ func (b *SandboxBooks) chargeMany(ctx context.Context, list []charging) ([]postg
 }
 
 func (b *SandboxBooks) update(ctx context.Context, key, authorization string, fn func(charge, authorization *sandbox.Charge)) error {
-	return postgres.InPipeline(ctx, b.pool, func(p *postgres.Pipeline) error {
+	return postgres.InSteadyPipeline(ctx, b.pool, func(p *postgres.Pipeline) error {
 		var held, charge *sandbox.Charge
 		locks := &pgx.Batch{}
 		into := func(c **sandbox.Charge) func(pgx.Rows) error {
