@@ -125,7 +125,7 @@ export function CartLines({ cart }: { cart: FragmentType<typeof CART_LINES> }) {
             <li key={line.id} className="line-item">
               <Picture image={line.variant?.image ?? line.variant?.product.media[0]} className="line-picture" />
               <div className="line-text">
-                <h3>{line.variant ? <Link href={`/p/${line.variant.product.slug}?variant=${line.variant.id}`}>{name}</Link> : name}</h3>
+                <h2 className="line-name">{line.variant ? <Link href={`/p/${line.variant.product.slug}?variant=${line.variant.id}`}>{name}</Link> : name}</h2>
                 <p className="soft small">
                   {line.variant?.title} · <Price value={line.unitPrice} /> each
                 </p>

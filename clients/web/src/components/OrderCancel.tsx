@@ -43,11 +43,7 @@ export function OrderCancel({ order }: { order: FragmentType<typeof ORDER_CANCEL
   const send = async () => {
     const reason = form.values.reason.trim();
     const { data } = await cancel({ variables: { input: { id, idempotencyKey: `${key}-${version}`, expectedVersion: version, ...(reason ? { reason } : {}) } } });
-    const errors = data?.orderCancel.userErrors ?? [];
-    if (errors.length === 0) {
-      dialog.current?.close();
-    }
-    return errors;
+    return data?.orderCancel.userErrors ?? []; // an order that is cancelled takes the dialog away
   };
   return (
     <>

@@ -1,4 +1,4 @@
-import { useQuery } from '@apollo/client/react';
+import { skipToken, useQuery } from '@apollo/client/react';
 import { graphql } from '@gql';
 import { useDeferredValue, useEffect, useId, useRef, useState, type KeyboardEvent } from 'react';
 import { useLocation, useSearchParams } from 'wouter';
@@ -30,7 +30,7 @@ export function SearchBox() {
   }
 
   const prefix = useDeferredValue(useDelayed(text.trim(), pause));
-  const { data, previousData } = useQuery(SUGGESTIONS, { variables: { prefix: prefix.slice(0, 100) }, skip: prefix.length < 2 || !open });
+  const { data, previousData } = useQuery(SUGGESTIONS, prefix.length >= 2 && open ? { variables: { prefix: prefix.slice(0, 100) } } : skipToken);
   const suggestions = text.trim().length < 2 ? [] : ((data ?? previousData)?.searchSuggestions ?? []);
   const visible = open && suggestions.length > 0;
 
@@ -109,23 +109,24 @@ export function SearchBox() {
           <CloseIcon />
         </button>
       )}
-      <ul id={list} role="listbox" aria-label="Suggestions" className="suggestions" hidden={!visible}>
+      <div id={list} role="listbox" aria-label="Suggestions" className="suggestions" hidden={!visible}>
         {suggestions.map((suggestion, i) => (
           // The keyboard's way is the input's; the list only mirrors it.
           // eslint-disable-next-line jsx-a11y/click-events-have-key-events
-          <li
+          <div
             key={suggestion}
             id={`${list}-${i}`}
             role="option"
+            tabIndex={-1}
             aria-selected={i === active}
             onMouseDown={(event) => event.preventDefault()}
             onClick={() => search(suggestion)}
           >
             <SearchIcon />
             {suggestion}
-          </li>
+          </div>
         ))}
-      </ul>
+      </div>
     </form>
   );
 }

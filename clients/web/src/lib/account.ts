@@ -1,4 +1,4 @@
-import { useQuery } from '@apollo/client/react';
+import { skipToken, useQuery } from '@apollo/client/react';
 import { graphql } from '@gql';
 import { useSyncExternalStore } from 'react';
 import { forgetGuestCart } from './cart';
@@ -35,7 +35,7 @@ export const useSignedIn = (): boolean => useSyncExternalStore(session.subscribe
 /** Who is signed in; undefined for a guest, and while that is being asked. */
 export function useMe() {
   const signedIn = useSignedIn();
-  const { data } = useQuery(ME, { skip: !signedIn });
+  const { data } = useQuery(ME, signedIn ? {} : skipToken);
   return signedIn ? (data?.me ?? undefined) : undefined;
 }
 

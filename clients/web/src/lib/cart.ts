@@ -1,4 +1,4 @@
-import { useMutation, useQuery } from '@apollo/client/react';
+import { skipToken, useMutation, useQuery } from '@apollo/client/react';
 import { graphql, readFragment } from '@gql';
 import { useCallback, useSyncExternalStore } from 'react';
 import { client, session } from './client';
@@ -66,12 +66,10 @@ const ADD = graphql(`
 export function useCart() {
   const token = useSyncExternalStore(subscribeToToken, cartToken);
   const signedIn = useSyncExternalStore(session.subscribe, session.signedIn);
-  const { data, loading, error, refetch } = useQuery(CART, {
-    variables: { token },
-    skip: !signedIn && !token,
-    fetchPolicy: 'cache-and-network',
-    nextFetchPolicy: 'cache-first',
-  });
+  const { data, loading, error, refetch } = useQuery(
+    CART,
+    signedIn || token ? { variables: { token }, fetchPolicy: 'cache-and-network', nextFetchPolicy: 'cache-first' } : skipToken,
+  );
   const found = signedIn || token ? readFragment(CART_CONTENT, data?.cart) : null;
   return { cart: found ?? null, loading: loading && !data, error, refetch };
 }

@@ -1,8 +1,7 @@
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, HttpLink, Observable } from '@apollo/client';
 import { SetContextLink } from '@apollo/client/link/context';
 import { ErrorLink } from '@apollo/client/link/error';
-import { getMainDefinition } from '@apollo/client/utilities';
-import { print } from 'graphql';
+import { OperationTypeNode, print } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { from, switchMap, throwError } from 'rxjs';
 import { newCache } from './cache';
@@ -34,7 +33,8 @@ const identified = new ApolloLink((operation, forward) => {
   return forward(operation);
 });
 
-const authorized = new SetContextLink(async ({ headers }) => {
+const authorized = new SetContextLink(async (context) => {
+  const headers = context['headers'] as Record<string, string> | undefined;
   const token = await session.accessToken();
   return { headers: { ...headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) } };
 });
@@ -87,15 +87,10 @@ const live = new ApolloLink(
     ),
 );
 
-const isSubscription: Parameters<typeof ApolloLink.split>[0] = ({ query }) => {
-  const definition = getMainDefinition(query);
-  return definition.kind === 'OperationDefinition' && definition.operation === 'subscription';
-};
-
 export const client = new ApolloClient({
   cache: newCache(),
   link: ApolloLink.split(
-    isSubscription,
+    ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     live,
     ApolloLink.from([renewing, authorized, identified, new HttpLink({ uri: endpoint, headers: keyHeader })]),
   ),

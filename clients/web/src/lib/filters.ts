@@ -74,9 +74,17 @@ export function whereOf(params: URLSearchParams, slug?: string): ProductWhere | 
   return Object.keys(where).length > 0 ? where : undefined;
 }
 
+interface Sort {
+  label: string;
+  sort: ProductSort;
+}
+
+/** The order that a category is shown in at first. */
+export const bestSelling: Sort = { label: 'Best selling', sort: { field: 'BEST_SELLING', direction: 'DESC' } };
+
 /** The orders that a category can be shown in. */
-export const sorts: Record<string, { label: string; sort: ProductSort }> = {
-  best: { label: 'Best selling', sort: { field: 'BEST_SELLING', direction: 'DESC' } },
+export const sorts: Record<string, Sort> = {
+  best: bestSelling,
   new: { label: 'Newest', sort: { field: 'PUBLISHED_AT', direction: 'DESC' } },
   cheap: { label: 'Price: low to high', sort: { field: 'PRICE', direction: 'ASC' } },
   dear: { label: 'Price: high to low', sort: { field: 'PRICE', direction: 'DESC' } },

@@ -88,8 +88,8 @@ let last: Promise<unknown> = Promise.resolve();
 
 /** Takes turns among tabs where the browser has locks (secure contexts), and within this page otherwise. */
 function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (globalThis.navigator?.locks) {
-    return navigator.locks.request('techmart.session', work) as Promise<T>;
+  if ('locks' in navigator) {
+    return navigator.locks.request('techmart.session', work);
   }
   const turn = last.then(work, work);
   last = turn.catch(() => undefined);

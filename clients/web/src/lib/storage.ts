@@ -26,7 +26,7 @@ export function slot<T extends object>(name: string, storage: Storage | undefine
       const now = load();
       if (now !== text) {
         text = now;
-        value = parse<T>(now);
+        value = parse(now) as T | undefined;
       }
       return value;
     },
@@ -51,21 +51,21 @@ export function slot<T extends object>(name: string, storage: Storage | undefine
         }
       };
       listeners.add(listener);
-      globalThis.addEventListener?.('storage', elsewhere);
+      globalThis.addEventListener('storage', elsewhere);
       return () => {
         listeners.delete(listener);
-        globalThis.removeEventListener?.('storage', elsewhere);
+        globalThis.removeEventListener('storage', elsewhere);
       };
     },
   };
 }
 
-function parse<T>(text: string | null): T | undefined {
+function parse(text: string | null): unknown {
   if (text === null) {
     return undefined;
   }
   try {
-    return JSON.parse(text) as T;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

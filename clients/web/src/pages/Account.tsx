@@ -1,4 +1,4 @@
-import { useMutation, useQuery } from '@apollo/client/react';
+import { skipToken, useMutation, useQuery } from '@apollo/client/react';
 import { graphql } from '@gql';
 import { Link, Redirect, useLocation } from 'wouter';
 import { AddressText } from '../components/AddressText';
@@ -48,7 +48,7 @@ export function Account() {
   useTitle('Your account');
   const signedIn = useSignedIn();
   const [, navigate] = useLocation();
-  const { data, error, refetch } = useQuery(ACCOUNT, { skip: !signedIn, fetchPolicy: 'cache-and-network' });
+  const { data, error, refetch } = useQuery(ACCOUNT, signedIn ? { fetchPolicy: 'cache-and-network' } : skipToken);
   const [remove, { loading }] = useMutation(ADDRESS_DELETE, { refetchQueries: [ACCOUNT] });
   if (!signedIn) {
     return <Redirect to="/sign-in?next=/account" replace />;

@@ -6,7 +6,7 @@ import { Empty, Failure, Skeleton } from '../components/basics';
 import { Breadcrumbs } from '../components/Breadcrumbs';
 import { More } from '../components/More';
 import { ProductGrid } from '../components/ProductCard';
-import { sorts, whereOf } from '../lib/filters';
+import { bestSelling, sorts, whereOf } from '../lib/filters';
 import { count } from '../lib/format';
 import { useTitle } from '../lib/title';
 import { NotFound } from './NotFound';
@@ -68,7 +68,7 @@ export function Category() {
   const order = params.get('sort') ?? 'best';
   const where = useMemo(() => whereOf(params, slug) ?? {}, [params, slug]);
   const { data, previousData, error, loading, fetchMore, refetch } = useQuery(CATEGORY_PRODUCTS, {
-    variables: { where, sortBy: (sorts[order] ?? sorts['best']!).sort },
+    variables: { where, sortBy: (sorts[order] ?? bestSelling).sort },
     notifyOnNetworkStatusChange: true,
   });
   if (about && !category) {
@@ -115,6 +115,7 @@ export function Category() {
       </div>
       {(error ?? lost) && <Failure error={error ?? lost} retry={refetch} />}
       <div aria-busy={loading}>
+        <h2 className="sr-only">Products</h2>
         {products?.totalCount === 0 ? (
           <Empty title="Nothing fits">
             <p>Ask for a little less above.</p>

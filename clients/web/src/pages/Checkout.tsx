@@ -1,4 +1,4 @@
-import { useApolloClient, useMutation, useQuery } from '@apollo/client/react';
+import { skipToken, useApolloClient, useMutation, useQuery } from '@apollo/client/react';
 import { graphql } from '@gql';
 import type { CheckoutQuery } from '@gql/graphql';
 import { useCallback, useEffect, useRef, useState } from 'react';
@@ -113,7 +113,7 @@ export function Checkout() {
   useTitle('Check out');
   const signedIn = useSignedIn();
   const { cart, loading } = useCart();
-  const { data, error, refetch } = useQuery(CHECKOUT, { skip: !signedIn, fetchPolicy: 'cache-and-network' });
+  const { data, error, refetch } = useQuery(CHECKOUT, signedIn ? { fetchPolicy: 'cache-and-network' } : skipToken);
   if (!signedIn) {
     return <Redirect to="/sign-in?next=/checkout" replace />;
   }

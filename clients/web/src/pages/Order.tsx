@@ -1,4 +1,4 @@
-import { useQuery, useSubscription } from '@apollo/client/react';
+import { skipToken, useQuery, useSubscription } from '@apollo/client/react';
 import { graphql } from '@gql';
 import { Redirect, useParams, useSearchParams } from 'wouter';
 import { Failure, Notice, Skeleton } from '../components/basics';
@@ -31,10 +31,13 @@ export function Order() {
   const [params] = useSearchParams();
   useTitle(`Order ${number}`);
   const signedIn = useSignedIn();
-  const { data, error, refetch } = useQuery(ORDER, { variables: { number }, skip: !signedIn, fetchPolicy: 'cache-and-network', nextFetchPolicy: 'cache-first' });
+  const { data, error, refetch } = useQuery(
+    ORDER,
+    signedIn ? { variables: { number }, fetchPolicy: 'cache-and-network', nextFetchPolicy: 'cache-first' } : skipToken,
+  );
   const id = data?.order?.id;
   // Each change arrives whole, and the cache takes it over.
-  useSubscription(ORDER_UPDATED, { variables: { id: id ?? '' }, skip: !id });
+  useSubscription(ORDER_UPDATED, id ? { variables: { id } } : skipToken);
   if (!signedIn) {
     return <Redirect to={`/sign-in?next=${encodeURIComponent(`/orders/${number}`)}`} replace />;
   }

@@ -1,4 +1,4 @@
-import { useQuery } from '@apollo/client/react';
+import { skipToken, useQuery } from '@apollo/client/react';
 import { graphql } from '@gql';
 import { Link, Redirect } from 'wouter';
 import { Empty, Failure, Picture, Price, Skeleton } from '../components/basics';
@@ -48,12 +48,10 @@ const ORDERS = graphql(`
 export function Orders() {
   useTitle('Your orders');
   const signedIn = useSignedIn();
-  const { data, error, loading, fetchMore, refetch } = useQuery(ORDERS, {
-    skip: !signedIn,
-    fetchPolicy: 'cache-and-network',
-    nextFetchPolicy: 'cache-first',
-    notifyOnNetworkStatusChange: true,
-  });
+  const { data, error, loading, fetchMore, refetch } = useQuery(
+    ORDERS,
+    signedIn ? { fetchPolicy: 'cache-and-network', nextFetchPolicy: 'cache-first', notifyOnNetworkStatusChange: true } : skipToken,
+  );
   if (!signedIn) {
     return <Redirect to="/sign-in?next=/orders" replace />;
   }

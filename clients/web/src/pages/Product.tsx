@@ -1,4 +1,4 @@
-import { useQuery, useSubscription } from '@apollo/client/react';
+import { skipToken, useQuery, useSubscription } from '@apollo/client/react';
 import { graphql } from '@gql';
 import type { ProductPageQuery } from '@gql/graphql';
 import { useState } from 'react';
@@ -102,7 +102,7 @@ function Details({ product }: { product: Found }) {
   const variant = first(product.variants, params.get('variant'));
   const [picked, setPicked] = useState<string>();
   // The cache takes the numbers over; the page only has to listen.
-  useSubscription(STOCK_CHANGED, { variables: { variantId: variant?.id ?? '' }, skip: !variant });
+  useSubscription(STOCK_CHANGED, variant ? { variables: { variantId: variant.id } } : skipToken);
   const image = product.media.find((m) => m.url === picked) ?? variant?.image ?? product.media[0];
   return (
     <>

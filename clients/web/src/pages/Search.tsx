@@ -1,4 +1,4 @@
-import { useQuery } from '@apollo/client/react';
+import { skipToken, useQuery } from '@apollo/client/react';
 import { graphql } from '@gql';
 import { useMemo } from 'react';
 import { Link, useSearchParams } from 'wouter';
@@ -36,11 +36,10 @@ export function Search() {
   const query = (params.get('q') ?? '').trim().slice(0, 200);
   useTitle(query ? `“${query}”` : 'Search');
   const where = useMemo(() => whereOf(params), [params]);
-  const { data, previousData, error, loading, fetchMore, refetch } = useQuery(SEARCH, {
-    variables: { query, where: where ?? null },
-    skip: query === '',
-    notifyOnNetworkStatusChange: true,
-  });
+  const { data, previousData, error, loading, fetchMore, refetch } = useQuery(
+    SEARCH,
+    query === '' ? skipToken : { variables: { query, where: where ?? null }, notifyOnNetworkStatusChange: true },
+  );
   const result = (data ?? (loading ? previousData : undefined))?.search;
   const products = result?.products;
   if (query === '') {
@@ -53,21 +52,17 @@ export function Search() {
   return (
     <>
       <div className="list-head">
-        <h1>{result?.correctedQuery ?? query}</h1>
+        <h1>Results for “{result?.correctedQuery ?? query}”</h1>
         <p className="soft" role="status">
           {products ? count(products.totalCount, 'product') : error ? '' : 'Searching…'}
-          {result?.correctedQuery && (
-            <>
-              {' '}
-              for <em>{result.correctedQuery}</em>: we found nothing for “{query}”
-            </>
-          )}
+          {result?.correctedQuery && `, instead of “${query}”`}
         </p>
       </div>
       {error && <Failure error={error} retry={refetch} />}
       <div className="with-aside">
         <Facets result={result} params={params} onChange={(next) => setParams(next)} />
         <div aria-busy={loading}>
+          <h2 className="sr-only">Products</h2>
           {products && products.totalCount === 0 ? (
             <Empty title="Nothing fits">
               <p>
