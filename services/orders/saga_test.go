@@ -232,7 +232,7 @@ func TestSagaCancelledMeanwhile(t *testing.T) {
 	t.Parallel()
 	pool := database(t)
 	for call, history := range map[string]string{
-		"reserve":   "[complete reserve release]",
+		"reserve":   "[complete reserve authorize void release]", // both steps are saved at once
 		"authorize": "[complete reserve authorize void release]",
 		"capture":   "[complete reserve authorize capture refund release]",
 	} {

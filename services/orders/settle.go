@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,17 +31,11 @@ func (s *Service) Settle(ctx context.Context, id uuid.UUID, last bool) error {
 	if err != nil {
 		return err
 	}
-	var (
-		closing   sync.WaitGroup
-		completed error
-	)
-	order, lines := *d.Order, d.Lines
-	closing.Go(func() { completed = s.completeCart(ctx, &order, lines) })
+	completed := s.completeCart(ctx, d.Order, d.Lines)
 	claimed, err := s.drive(ctx, d, owner, deadline, last)
 	if claimed {
 		err = errors.Join(err, s.unclaim(ctx, id, owner))
 	}
-	closing.Wait()
 	return errors.Join(err, completed)
 }
 

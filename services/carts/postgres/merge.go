@@ -46,7 +46,7 @@ func (s *Store) Merge(ctx context.Context, tokenHash []byte, target carts.NewCar
 		if err != nil {
 			return err
 		}
-		id, err := lock(ctx, tx, carts.Edit{Cart: carts.Selector{UserID: target.UserID}, Make: &target, Now: now})
+		id, _, _, err := lock(ctx, tx, carts.Edit{Cart: carts.Selector{UserID: target.UserID}, Make: &target, Now: now})
 		if err != nil {
 			return err
 		}

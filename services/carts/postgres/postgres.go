@@ -158,12 +158,11 @@ ON CONFLICT (id) DO UPDATE SET quantity = excluded.quantity`
 func (s *Store) Edit(ctx context.Context, e carts.Edit) (*carts.Stored, error) {
 	var result *carts.Stored
 	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
-		id, err := lock(ctx, p, e)
+		id, used, found, err := lock(ctx, p, e)
 		gone := errs.Is(err, errs.NotFound) && e.Key != nil // the cart of an earlier call may be closed by now
 		if err != nil && !gone {
 			return failure(err)
 		}
-		used, found, absent := locked(ctx, p, id, e.Key)
 		switch {
 		case used.hash != nil && !slices.Equal(used.hash, e.Key.Hash):
 			return carts.KeyReused()
@@ -172,8 +171,6 @@ func (s *Store) Edit(ctx context.Context, e carts.Edit) (*carts.Stored, error) {
 			return err // a cart that was made on the way goes
 		case gone:
 			return err
-		case absent != nil:
-			return absent
 		}
 		if result = found; used.hash != nil {
 			return nil
@@ -189,32 +186,53 @@ func (s *Store) Edit(ctx context.Context, e carts.Edit) (*carts.Stored, error) {
 	return result, nil
 }
 
-// lock finds the cart, or makes it, and locks it.
-func lock(ctx context.Context, tx pgx.Tx, e carts.Edit) (uuid.UUID, error) {
-	sql, args := lockByUser, []any{e.Cart.UserID}
+// lock finds the cart, or makes it, locks it, and reads it and what the key was used for, most often in one round trip. It
+// fails with NOT_FOUND for the cart alone.
+func lock(ctx context.Context, tx pgx.Tx, e carts.Edit) (id uuid.UUID, used use, c *carts.Stored, err error) {
+	sql, open, args := lockByUser, cartByUser, []any{e.Cart.UserID}
 	if e.Cart.TokenHash != nil {
-		sql, args = lockByToken, []any{e.Cart.TokenHash, e.Now}
+		sql, open, args = lockByToken, cartByToken, []any{e.Cart.TokenHash, e.Now}
 	}
-	var id uuid.UUID
-	first := &pgx.Batch{}
+	batch := &pgx.Batch{}
 	if e.Key != nil {
-		first.Queue(takeKey, e.Key.Owner, e.Key.Operation, e.Key.Key) // before it waits for the cart
+		batch.Queue(takeKey, e.Key.Owner, e.Key.Operation, e.Key.Key) // before it waits for the cart
 	}
-	first.Queue(sql, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&id) })
-	err := tx.SendBatch(ctx, first).Close()
-	if errors.Is(err, pgx.ErrNoRows) {
-		again := &pgx.Batch{}
+	for range 2 {
 		if e.Make != nil {
-			create(again, *e.Make, e.Now)
+			create(batch, *e.Make, e.Now)
 		}
-		// Another call may have made it, or closed the one that was waited for and opened the next.
-		again.Queue(sql, args...).QueryRow(func(row pgx.Row) error { return row.Scan(&id) })
-		err = tx.SendBatch(ctx, again).Close()
+		batch.Queue(sql, args...).QueryRow(optional(&id))
+		if e.Key != nil {
+			batch.Queue(findKey, e.Key.Owner, e.Key.Operation, e.Key.Key).QueryRow(optional(&used.hash, &used.cart))
+		}
+		batch.Queue(open, args...).Query(func(rows pgx.Rows) error {
+			list, err := scan(rows)
+			for _, found := range list {
+				if found.ID == id {
+					c = found
+				}
+			}
+			return err
+		})
+		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+			return id, used, nil, err
+		}
+		if c != nil {
+			return id, used, c, nil
+		}
+		batch = &pgx.Batch{} // another call has closed the one that was waited for, and may have opened the next
 	}
-	if errors.Is(err, pgx.ErrNoRows) {
-		return id, carts.NotFound()
+	return id, used, nil, carts.NotFound()
+}
+
+// optional scans a row that may be missing.
+func optional(into ...any) func(pgx.Row) error {
+	return func(row pgx.Row) error {
+		if err := row.Scan(into...); !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		return nil
 	}
-	return id, err
 }
 
 func create(batch *pgx.Batch, c carts.NewCart, now time.Time) {
@@ -237,25 +255,6 @@ func failure(err error) error {
 		return carts.InFlight()
 	}
 	return err
-}
-
-// locked reads a cart that is locked, and what the key was used for. It fails with NOT_FOUND for the cart alone.
-func locked(ctx context.Context, tx pgx.Tx, id uuid.UUID, key *carts.Key) (used use, c *carts.Stored, err error) {
-	batch := &pgx.Batch{}
-	if key != nil {
-		batch.Queue(findKey, key.Owner, key.Operation, key.Key).QueryRow(func(row pgx.Row) error {
-			if err := row.Scan(&used.hash, &used.cart); !errors.Is(err, pgx.ErrNoRows) {
-				return err
-			}
-			return nil
-		})
-	}
-	batch.Queue(cartOfID, id).Query(func(rows pgx.Rows) error {
-		c, err = one(scan(rows))
-		return err
-	})
-	failed := tx.SendBatch(ctx, batch).Close()
-	return used, c, failed
 }
 
 // changes gives the statements that write a cart.
