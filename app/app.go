@@ -36,22 +36,23 @@ import (
 type App struct {
 	Services Services
 
-	config    Config
-	log       *slog.Logger
-	registry  *prometheus.Registry
-	metrics   *telemetry.Metrics
-	pools     map[string]*pgxpool.Pool // by URL: domains on one server share one
-	mongo     *mongo.Database
-	redis     *redis.Client
-	hub       *redis.Hub
-	broker    rabbitmq.Broker
-	stores    stores
-	directory *clients.Directory
-	schema    graphql.ExecutableSchema
-	gateway   *gateway.Gateway
-	webhooks  map[string]http.Handler // of payment providers, by name
-	shop      web.Handler             // the shop front; without a key it shows nothing
-	closers   []func(context.Context) error
+	config     Config
+	log        *slog.Logger
+	registry   *prometheus.Registry
+	metrics    *telemetry.Metrics
+	pools      map[string]*pgxpool.Pool // by URL: domains on one server share one
+	mongo      *mongo.Database
+	redis      *redis.Client
+	hub        *redis.Hub
+	broker     rabbitmq.Broker
+	stores     stores
+	directory  *clients.Directory
+	schema     graphql.ExecutableSchema
+	gateway    *gateway.Gateway
+	webhooks   map[string]http.Handler // of payment providers, by name
+	selections selections              // of outgoing webhooks
+	shop       web.Handler             // the shop front; without a key it shows nothing
+	closers    []func(context.Context) error
 }
 
 // Options are what New takes beside the configuration; the zero value is right for production.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/techmart/techmart/dataloaders"
+	site "github.com/techmart/techmart/docs/site"
 	"github.com/techmart/techmart/gateway"
 	"github.com/techmart/techmart/graph/request"
 	"github.com/techmart/techmart/migrations"
@@ -29,6 +30,7 @@ import (
 	"github.com/techmart/techmart/services/promotions"
 	promotionspostgres "github.com/techmart/techmart/services/promotions/postgres"
 	"github.com/techmart/techmart/services/users"
+	"github.com/techmart/techmart/services/webhooks"
 )
 
 // Services are the domains.
@@ -41,6 +43,7 @@ type Services struct {
 	Notifications *notifications.Service
 	Clients       *clients.Service
 	Promotions    *promotions.Service
+	Webhooks      *webhooks.Service
 }
 
 // stores are what commands need of the domains beside their services.
@@ -91,6 +94,9 @@ func (a *App) build(o Options) error {
 		return err
 	}
 	if err := a.buildClients(o); err != nil {
+		return err
+	}
+	if err := a.buildWebhooks(o); err != nil {
 		return err
 	}
 	return a.buildNotifications(o)
@@ -156,6 +162,9 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 		Clients: apiClients{a.directory}, Documents: apiClients{a.directory}, Persisted: persistedQueries{a.redis}, Checks: a.checks(), Registry: a.registry, Log: a.log, Demo: o.Demo,
 		Media: seed.MediaHandler(), Shop: &a.shop, Webhooks: a.webhooks,
 	}
+	if c.ShowDocs || c.Mode == Development {
+		deps.Docs = site.Handler()
+	}
 	if a.stores.mailbox != nil && c.Mode == Development {
 		deps.Mailbox = mailbox.NewHandler("/dev/mailbox", a.stores.mailbox, a.log)
 	}
@@ -179,6 +188,7 @@ func (a *App) newGateway(o Options) (*gateway.Gateway, error) {
 		return nil, err
 	}
 	a.schema = g.whole
+	a.selections.run = edge.NewSelections(g.whole, c.WebhookMaxCost)
 	g.costs.edge = edge // which needs the schema first
 	return edge, nil
 }
@@ -193,7 +203,7 @@ func (a *App) loaders(ctx context.Context) context.Context {
 	s := a.Services
 	return dataloaders.NewContext(ctx, dataloaders.New(dataloaders.Services{
 		Users: s.Users, Products: s.Products, Carts: s.Carts, Orders: s.Orders, Payments: s.Payments, Notifications: s.Notifications,
-		Promotions: s.Promotions,
+		Promotions: s.Promotions, Webhooks: s.Webhooks,
 	}))
 }
 

@@ -42,6 +42,9 @@ func (a *App) chores() []chore {
 		{"purge notices of payment providers", time.Hour, untilNone(func(ctx context.Context) (int, error) {
 			return s.Payments.PurgeNotices(ctx, noticesKept, purgeBatch)
 		})},
+		{"purge the log of webhooks", time.Hour, untilNone(func(ctx context.Context) (int, error) {
+			return s.Webhooks.Purge(ctx, a.config.WebhookRetention, purgeBatch)
+		})},
 		a.reconciliation(),
 		a.auditing(),
 		{"give back what carts held for too long", 5 * time.Second, untilNone(s.Products.ExpireHolds)},

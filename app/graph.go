@@ -43,7 +43,7 @@ func (a *App) newGraph() (graphs, error) {
 func (a *App) newResolver(costs *queryCosts) *resolvers.Resolver {
 	s := a.Services
 	return &resolvers.Resolver{
-		Users: s.Users, Products: s.Products, Carts: s.Carts, Orders: s.Orders, Payments: s.Payments, Notifications: s.Notifications, Promotions: s.Promotions,
+		Users: s.Users, Products: s.Products, Carts: s.Carts, Orders: s.Orders, Payments: s.Payments, Notifications: s.Notifications, Promotions: s.Promotions, Webhooks: s.Webhooks,
 		Cursors: page.NewCursors([]byte(a.config.CursorSecret)), Currency: money.Currency(a.config.Currency), Costs: costs,
 	}
 }

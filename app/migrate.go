@@ -12,6 +12,7 @@ import (
 	"github.com/techmart/techmart/migrations"
 	"github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/orders/jobs"
+	webhooksjobs "github.com/techmart/techmart/services/webhooks/jobs"
 )
 
 // Migrate brings every store to the state that this version needs. It may run in many processes at
@@ -23,6 +24,9 @@ func (a *App) Migrate(ctx context.Context) error {
 		}
 	}
 	if err := jobs.Migrate(ctx, a.pool("orders")); err != nil {
+		return err
+	}
+	if err := webhooksjobs.Migrate(ctx, a.pool("webhooks")); err != nil {
 		return err
 	}
 	if err := a.stores.catalogue.EnsureIndexes(ctx); err != nil {

@@ -54,6 +54,7 @@ func (c Config) Validate() error {
 	c.checkAccounts(f)
 	c.checkPayments(f)
 	c.checkHolds(f)
+	c.checkWebhooks(f)
 	f.check(len(c.CursorSecret) >= 32 && distinct(c.CursorSecret) >= 8,
 		"CURSOR_SECRET has 32 random characters or more; make one with: openssl rand -hex 32")
 	f.check(money.Currency(c.Currency).Known(), "CURRENCY is an ISO 4217 code that the shop knows, such as EUR")
@@ -147,7 +148,7 @@ func (c Config) postgresURL(domain string) string {
 	own := map[string]string{
 		"users": c.UsersPostgresURL, "carts": c.CartsPostgresURL, "orders": c.OrdersPostgresURL,
 		"payments": c.PaymentsPostgresURL, "notifications": c.NotificationsPostgresURL, "clients": c.ClientsPostgresURL,
-		"promotions": c.PromotionsPostgresURL,
+		"promotions": c.PromotionsPostgresURL, "webhooks": c.WebhooksPostgresURL,
 	}[domain]
 	if own != "" {
 		return own

@@ -18,6 +18,7 @@ import (
 	"github.com/techmart/techmart/services/orders/jobs"
 	orderspostgres "github.com/techmart/techmart/services/orders/postgres"
 	"github.com/techmart/techmart/services/payments"
+	"github.com/techmart/techmart/services/webhooks"
 )
 
 // refundsQueue takes what the payments say of refunds, and of answers that were out of the usual, for the orders.
@@ -31,7 +32,8 @@ func (a *App) queues() []rabbitmq.Queue {
 		delays = notificationsrabbitmq.DefaultRetryDelays()
 	}
 	return append(notificationsrabbitmq.Queues(delays),
-		rabbitmq.Queue{Name: refundsQueue, Bindings: []string{payments.EventRefunded, payments.EventAnsweredLate, payments.EventAnsweredTwice}, RetryDelays: delays})
+		rabbitmq.Queue{Name: refundsQueue, Bindings: []string{payments.EventRefunded, payments.EventAnsweredLate, payments.EventAnsweredTwice}, RetryDelays: delays},
+		rabbitmq.Queue{Name: webhooksQueue, Bindings: webhooks.Bindings(), RetryDelays: delays})
 }
 
 // work does what is queued until ctx ends: it relays events, handles them, settles orders, and
@@ -43,7 +45,7 @@ func (a *App) work(ctx context.Context) error {
 	}
 	ctx = asProgram(ctx)
 	group, ctx := errgroup.WithContext(ctx)
-	for _, domain := range []string{"users", "orders", "payments"} {
+	for _, domain := range []string{"users", "orders", "payments", "webhooks"} {
 		group.Go(func() error { return a.relay(domain, a.publish).Run(telemetry.WithPart(ctx, telemetry.PartOutbox)) })
 	}
 	group.Go(func() error {
@@ -57,6 +59,8 @@ func (a *App) work(ctx context.Context) error {
 		return w.Run(telemetry.WithPart(ctx, telemetry.PartNotifications))
 	})
 	group.Go(func() error { return a.broker.Consume(ctx, refundsQueue, a.config.EventWorkers, a.refunded) })
+	group.Go(func() error { return a.broker.Consume(ctx, webhooksQueue, a.config.EventWorkers, a.happened) })
+	group.Go(func() error { return a.callOut(ctx) })
 	group.Go(func() error { return a.settle(ctx) })
 	a.keepAll(ctx, group, a.chores()...)
 	return group.Wait()

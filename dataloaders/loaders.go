@@ -8,6 +8,7 @@ import (
 	"github.com/techmart/techmart/services/products"
 	"github.com/techmart/techmart/services/promotions"
 	"github.com/techmart/techmart/services/users"
+	"github.com/techmart/techmart/services/webhooks"
 )
 
 // Services are what the loaders ask. All of them are needed.
@@ -19,6 +20,7 @@ type Services struct {
 	Payments      *payments.Service
 	Notifications *notifications.Service
 	Promotions    *promotions.Service
+	Webhooks      *webhooks.Service
 }
 
 // Loaders are the loaders of one response, by domain.
@@ -33,6 +35,7 @@ type Loaders struct {
 	Payments      *Payments
 	Notifications *Notifications
 	Promotions    *Promotions
+	Webhooks      *Webhooks
 
 	waves waves // in which all of them look up
 }
@@ -50,5 +53,6 @@ func New(s Services) *Loaders {
 		Payments:      newPayments(s.Payments),
 		Notifications: newNotifications(s.Notifications),
 		Promotions:    newPromotions(s.Promotions),
+		Webhooks:      newWebhooks(s.Webhooks),
 	}
 }

@@ -63,10 +63,11 @@ func text(s *string) string {
 	return *s
 }
 
-// optional gives nil for an empty text.
-func optional(s string) *string {
-	if s == "" {
+// optional gives nil for the zero value: an empty text, no time.
+func optional[T comparable](v T) *T {
+	var zero T
+	if v == zero {
 		return nil
 	}
-	return &s
+	return &v
 }

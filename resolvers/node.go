@@ -27,7 +27,7 @@ func (r *Resolver) nodeFuncs() map[string]nodeFunc {
 		r.nodes = make(map[string]nodeFunc)
 		for _, domain := range []map[string]nodeFunc{
 			r.userNodes(), r.productNodes(), r.inventoryNodes(), r.reviewNodes(), r.cartNodes(),
-			r.orderNodes(), r.returnNodes(), r.paymentNodes(), r.notificationNodes(), r.promotionNodes(),
+			r.orderNodes(), r.returnNodes(), r.paymentNodes(), r.notificationNodes(), r.promotionNodes(), r.webhookNodes(),
 		} {
 			maps.Copy(r.nodes, domain)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/techmart/techmart/services/products"
 	"github.com/techmart/techmart/services/promotions"
 	"github.com/techmart/techmart/services/users"
+	"github.com/techmart/techmart/services/webhooks"
 )
 
 // Resolver is the root of the graph. All of its exported fields are needed.
@@ -26,6 +27,7 @@ type Resolver struct {
 	Payments      *payments.Service
 	Notifications *notifications.Service
 	Promotions    *promotions.Service
+	Webhooks      *webhooks.Service
 	Cursors       *page.Cursors
 	Currency      money.Currency // of the shop: filters by price are in it
 	Costs         QueryCosts

@@ -48,6 +48,10 @@ type ResolverRoot interface {
 	Subscription() SubscriptionResolver
 	User() UserResolver
 	UserConnection() UserConnectionResolver
+	WebhookDelivery() WebhookDeliveryResolver
+	WebhookDeliveryConnection() WebhookDeliveryConnectionResolver
+	WebhookEndpoint() WebhookEndpointResolver
+	WebhookEndpointConnection() WebhookEndpointConnectionResolver
 }
 
 type DirectiveRoot struct {
@@ -386,6 +390,12 @@ type ComplexityRoot struct {
 		UserSetRoles                   func(childComplexity int, input model.UserSetRolesInput) int
 		UserUpdate                     func(childComplexity int, input model.UserUpdateInput) int
 		UserVerifyEmail                func(childComplexity int, input model.UserVerifyEmailInput) int
+		WebhookDeliveryRedeliver       func(childComplexity int, input model.WebhookDeliveryRedeliverInput) int
+		WebhookEndpointCreate          func(childComplexity int, input model.WebhookEndpointCreateInput) int
+		WebhookEndpointDelete          func(childComplexity int, input model.WebhookEndpointDeleteInput) int
+		WebhookEndpointRotateSecret    func(childComplexity int, input model.WebhookEndpointRotateSecretInput) int
+		WebhookEndpointTest            func(childComplexity int, input model.WebhookEndpointTestInput) int
+		WebhookEndpointUpdate          func(childComplexity int, input model.WebhookEndpointUpdateInput) int
 	}
 
 	Notification struct {
@@ -804,6 +814,9 @@ type ComplexityRoot struct {
 		SearchSuggestions      func(childComplexity int, prefix string, first *int) int
 		User                   func(childComplexity int, id string) int
 		Users                  func(childComplexity int, first *int, after *string, last *int, before *string, where *model.UserWhere, sortBy *model.UserSort) int
+		WebhookDelivery        func(childComplexity int, id string) int
+		WebhookEndpoint        func(childComplexity int, id string) int
+		WebhookEndpoints       func(childComplexity int, first *int, after *string, last *int, before *string) int
 		__resolve__service     func(childComplexity int) int
 		__resolve_entities     func(childComplexity int, representations []map[string]any) int
 	}
@@ -1125,6 +1138,127 @@ type ComplexityRoot struct {
 	UserVerifyEmailPayload struct {
 		User       func(childComplexity int) int
 		UserErrors func(childComplexity int) int
+	}
+
+	WebhookAttempt struct {
+		DurationMs      func(childComplexity int) int
+		Error           func(childComplexity int) int
+		Number          func(childComplexity int) int
+		Outcome         func(childComplexity int) int
+		ResponseExcerpt func(childComplexity int) int
+		ResponseStatus  func(childComplexity int) int
+		StartedAt       func(childComplexity int) int
+	}
+
+	WebhookAttemptConnection struct {
+		Edges    func(childComplexity int) int
+		Nodes    func(childComplexity int) int
+		PageInfo func(childComplexity int) int
+	}
+
+	WebhookAttemptEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	WebhookDelivery struct {
+		AttemptCount  func(childComplexity int) int
+		Attempts      func(childComplexity int, first *int, after *string) int
+		CreatedAt     func(childComplexity int) int
+		Endpoint      func(childComplexity int) int
+		EventType     func(childComplexity int) int
+		FinishedAt    func(childComplexity int) int
+		ID            func(childComplexity int) int
+		NextAttemptAt func(childComplexity int) int
+		OccurredAt    func(childComplexity int) int
+		Sequence      func(childComplexity int) int
+		Status        func(childComplexity int) int
+		SubjectID     func(childComplexity int) int
+	}
+
+	WebhookDeliveryConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	WebhookDeliveryEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	WebhookDeliveryRedeliverPayload struct {
+		Delivery   func(childComplexity int) int
+		Replayed   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	WebhookEndpoint struct {
+		APIVersion          func(childComplexity int) int
+		Account             func(childComplexity int) int
+		ConsecutiveFailures func(childComplexity int) int
+		CreatedAt           func(childComplexity int) int
+		Deliveries          func(childComplexity int, first *int, after *string, status *model.WebhookDeliveryStatus) int
+		Description         func(childComplexity int) int
+		DisableReason       func(childComplexity int) int
+		EventTypes          func(childComplexity int) int
+		FailingSince        func(childComplexity int) int
+		ID                  func(childComplexity int) int
+		PayloadSelection    func(childComplexity int) int
+		ProbeAt             func(childComplexity int) int
+		Secrets             func(childComplexity int) int
+		Status              func(childComplexity int) int
+		URL                 func(childComplexity int) int
+		UpdatedAt           func(childComplexity int) int
+		Version             func(childComplexity int) int
+	}
+
+	WebhookEndpointConnection struct {
+		Edges      func(childComplexity int) int
+		Nodes      func(childComplexity int) int
+		PageInfo   func(childComplexity int) int
+		TotalCount func(childComplexity int) int
+	}
+
+	WebhookEndpointCreatePayload struct {
+		Endpoint   func(childComplexity int) int
+		Replayed   func(childComplexity int) int
+		Secret     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	WebhookEndpointDeletePayload struct {
+		DeletedID  func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	WebhookEndpointEdge struct {
+		Cursor func(childComplexity int) int
+		Node   func(childComplexity int) int
+	}
+
+	WebhookEndpointRotateSecretPayload struct {
+		Endpoint   func(childComplexity int) int
+		Replayed   func(childComplexity int) int
+		Secret     func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	WebhookEndpointTestPayload struct {
+		Delivery   func(childComplexity int) int
+		Replayed   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	WebhookEndpointUpdatePayload struct {
+		Endpoint   func(childComplexity int) int
+		UserErrors func(childComplexity int) int
+	}
+
+	WebhookSecret struct {
+		CreatedAt func(childComplexity int) int
+		ExpiresAt func(childComplexity int) int
 	}
 
 	_Service struct {
@@ -2754,6 +2888,72 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.UserVerifyEmail(childComplexity, args["input"].(model.UserVerifyEmailInput)), true
+	case "Mutation.webhookDeliveryRedeliver":
+		if e.ComplexityRoot.Mutation.WebhookDeliveryRedeliver == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_webhookDeliveryRedeliver_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WebhookDeliveryRedeliver(childComplexity, args["input"].(model.WebhookDeliveryRedeliverInput)), true
+	case "Mutation.webhookEndpointCreate":
+		if e.ComplexityRoot.Mutation.WebhookEndpointCreate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_webhookEndpointCreate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WebhookEndpointCreate(childComplexity, args["input"].(model.WebhookEndpointCreateInput)), true
+	case "Mutation.webhookEndpointDelete":
+		if e.ComplexityRoot.Mutation.WebhookEndpointDelete == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_webhookEndpointDelete_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WebhookEndpointDelete(childComplexity, args["input"].(model.WebhookEndpointDeleteInput)), true
+	case "Mutation.webhookEndpointRotateSecret":
+		if e.ComplexityRoot.Mutation.WebhookEndpointRotateSecret == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_webhookEndpointRotateSecret_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WebhookEndpointRotateSecret(childComplexity, args["input"].(model.WebhookEndpointRotateSecretInput)), true
+	case "Mutation.webhookEndpointTest":
+		if e.ComplexityRoot.Mutation.WebhookEndpointTest == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_webhookEndpointTest_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WebhookEndpointTest(childComplexity, args["input"].(model.WebhookEndpointTestInput)), true
+	case "Mutation.webhookEndpointUpdate":
+		if e.ComplexityRoot.Mutation.WebhookEndpointUpdate == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_webhookEndpointUpdate_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.WebhookEndpointUpdate(childComplexity, args["input"].(model.WebhookEndpointUpdateInput)), true
 
 	case "Notification.body":
 		if e.ComplexityRoot.Notification.Body == nil {
@@ -4575,6 +4775,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Users(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string), args["where"].(*model.UserWhere), args["sortBy"].(*model.UserSort)), true
+	case "Query.webhookDelivery":
+		if e.ComplexityRoot.Query.WebhookDelivery == nil {
+			break
+		}
+
+		args, err := ec.field_Query_webhookDelivery_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.WebhookDelivery(childComplexity, args["id"].(string)), true
+	case "Query.webhookEndpoint":
+		if e.ComplexityRoot.Query.WebhookEndpoint == nil {
+			break
+		}
+
+		args, err := ec.field_Query_webhookEndpoint_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.WebhookEndpoint(childComplexity, args["id"].(string)), true
+	case "Query.webhookEndpoints":
+		if e.ComplexityRoot.Query.WebhookEndpoints == nil {
+			break
+		}
+
+		args, err := ec.field_Query_webhookEndpoints_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.WebhookEndpoints(childComplexity, args["first"].(*int), args["after"].(*string), args["last"].(*int), args["before"].(*string)), true
 	case "Query._service":
 		if e.ComplexityRoot.Query.__resolve__service == nil {
 			break
@@ -5694,6 +5927,470 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.UserVerifyEmailPayload.UserErrors(childComplexity), true
 
+	case "WebhookAttempt.durationMs":
+		if e.ComplexityRoot.WebhookAttempt.DurationMs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookAttempt.DurationMs(childComplexity), true
+	case "WebhookAttempt.error":
+		if e.ComplexityRoot.WebhookAttempt.Error == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookAttempt.Error(childComplexity), true
+	case "WebhookAttempt.number":
+		if e.ComplexityRoot.WebhookAttempt.Number == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookAttempt.Number(childComplexity), true
+	case "WebhookAttempt.outcome":
+		if e.ComplexityRoot.WebhookAttempt.Outcome == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookAttempt.Outcome(childComplexity), true
+	case "WebhookAttempt.responseExcerpt":
+		if e.ComplexityRoot.WebhookAttempt.ResponseExcerpt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookAttempt.ResponseExcerpt(childComplexity), true
+	case "WebhookAttempt.responseStatus":
+		if e.ComplexityRoot.WebhookAttempt.ResponseStatus == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookAttempt.ResponseStatus(childComplexity), true
+	case "WebhookAttempt.startedAt":
+		if e.ComplexityRoot.WebhookAttempt.StartedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookAttempt.StartedAt(childComplexity), true
+
+	case "WebhookAttemptConnection.edges":
+		if e.ComplexityRoot.WebhookAttemptConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookAttemptConnection.Edges(childComplexity), true
+	case "WebhookAttemptConnection.nodes":
+		if e.ComplexityRoot.WebhookAttemptConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookAttemptConnection.Nodes(childComplexity), true
+	case "WebhookAttemptConnection.pageInfo":
+		if e.ComplexityRoot.WebhookAttemptConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookAttemptConnection.PageInfo(childComplexity), true
+
+	case "WebhookAttemptEdge.cursor":
+		if e.ComplexityRoot.WebhookAttemptEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookAttemptEdge.Cursor(childComplexity), true
+	case "WebhookAttemptEdge.node":
+		if e.ComplexityRoot.WebhookAttemptEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookAttemptEdge.Node(childComplexity), true
+
+	case "WebhookDelivery.attemptCount":
+		if e.ComplexityRoot.WebhookDelivery.AttemptCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDelivery.AttemptCount(childComplexity), true
+	case "WebhookDelivery.attempts":
+		if e.ComplexityRoot.WebhookDelivery.Attempts == nil {
+			break
+		}
+
+		args, err := ec.field_WebhookDelivery_attempts_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.WebhookDelivery.Attempts(childComplexity, args["first"].(*int), args["after"].(*string)), true
+	case "WebhookDelivery.createdAt":
+		if e.ComplexityRoot.WebhookDelivery.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDelivery.CreatedAt(childComplexity), true
+	case "WebhookDelivery.endpoint":
+		if e.ComplexityRoot.WebhookDelivery.Endpoint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDelivery.Endpoint(childComplexity), true
+	case "WebhookDelivery.eventType":
+		if e.ComplexityRoot.WebhookDelivery.EventType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDelivery.EventType(childComplexity), true
+	case "WebhookDelivery.finishedAt":
+		if e.ComplexityRoot.WebhookDelivery.FinishedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDelivery.FinishedAt(childComplexity), true
+	case "WebhookDelivery.id":
+		if e.ComplexityRoot.WebhookDelivery.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDelivery.ID(childComplexity), true
+	case "WebhookDelivery.nextAttemptAt":
+		if e.ComplexityRoot.WebhookDelivery.NextAttemptAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDelivery.NextAttemptAt(childComplexity), true
+	case "WebhookDelivery.occurredAt":
+		if e.ComplexityRoot.WebhookDelivery.OccurredAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDelivery.OccurredAt(childComplexity), true
+	case "WebhookDelivery.sequence":
+		if e.ComplexityRoot.WebhookDelivery.Sequence == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDelivery.Sequence(childComplexity), true
+	case "WebhookDelivery.status":
+		if e.ComplexityRoot.WebhookDelivery.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDelivery.Status(childComplexity), true
+	case "WebhookDelivery.subjectId":
+		if e.ComplexityRoot.WebhookDelivery.SubjectID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDelivery.SubjectID(childComplexity), true
+
+	case "WebhookDeliveryConnection.edges":
+		if e.ComplexityRoot.WebhookDeliveryConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDeliveryConnection.Edges(childComplexity), true
+	case "WebhookDeliveryConnection.nodes":
+		if e.ComplexityRoot.WebhookDeliveryConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDeliveryConnection.Nodes(childComplexity), true
+	case "WebhookDeliveryConnection.pageInfo":
+		if e.ComplexityRoot.WebhookDeliveryConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDeliveryConnection.PageInfo(childComplexity), true
+	case "WebhookDeliveryConnection.totalCount":
+		if e.ComplexityRoot.WebhookDeliveryConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDeliveryConnection.TotalCount(childComplexity), true
+
+	case "WebhookDeliveryEdge.cursor":
+		if e.ComplexityRoot.WebhookDeliveryEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDeliveryEdge.Cursor(childComplexity), true
+	case "WebhookDeliveryEdge.node":
+		if e.ComplexityRoot.WebhookDeliveryEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDeliveryEdge.Node(childComplexity), true
+
+	case "WebhookDeliveryRedeliverPayload.delivery":
+		if e.ComplexityRoot.WebhookDeliveryRedeliverPayload.Delivery == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDeliveryRedeliverPayload.Delivery(childComplexity), true
+	case "WebhookDeliveryRedeliverPayload.replayed":
+		if e.ComplexityRoot.WebhookDeliveryRedeliverPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDeliveryRedeliverPayload.Replayed(childComplexity), true
+	case "WebhookDeliveryRedeliverPayload.userErrors":
+		if e.ComplexityRoot.WebhookDeliveryRedeliverPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookDeliveryRedeliverPayload.UserErrors(childComplexity), true
+
+	case "WebhookEndpoint.apiVersion":
+		if e.ComplexityRoot.WebhookEndpoint.APIVersion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.APIVersion(childComplexity), true
+	case "WebhookEndpoint.account":
+		if e.ComplexityRoot.WebhookEndpoint.Account == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.Account(childComplexity), true
+	case "WebhookEndpoint.consecutiveFailures":
+		if e.ComplexityRoot.WebhookEndpoint.ConsecutiveFailures == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.ConsecutiveFailures(childComplexity), true
+	case "WebhookEndpoint.createdAt":
+		if e.ComplexityRoot.WebhookEndpoint.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.CreatedAt(childComplexity), true
+	case "WebhookEndpoint.deliveries":
+		if e.ComplexityRoot.WebhookEndpoint.Deliveries == nil {
+			break
+		}
+
+		args, err := ec.field_WebhookEndpoint_deliveries_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.Deliveries(childComplexity, args["first"].(*int), args["after"].(*string), args["status"].(*model.WebhookDeliveryStatus)), true
+	case "WebhookEndpoint.description":
+		if e.ComplexityRoot.WebhookEndpoint.Description == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.Description(childComplexity), true
+	case "WebhookEndpoint.disableReason":
+		if e.ComplexityRoot.WebhookEndpoint.DisableReason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.DisableReason(childComplexity), true
+	case "WebhookEndpoint.eventTypes":
+		if e.ComplexityRoot.WebhookEndpoint.EventTypes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.EventTypes(childComplexity), true
+	case "WebhookEndpoint.failingSince":
+		if e.ComplexityRoot.WebhookEndpoint.FailingSince == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.FailingSince(childComplexity), true
+	case "WebhookEndpoint.id":
+		if e.ComplexityRoot.WebhookEndpoint.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.ID(childComplexity), true
+	case "WebhookEndpoint.payloadSelection":
+		if e.ComplexityRoot.WebhookEndpoint.PayloadSelection == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.PayloadSelection(childComplexity), true
+	case "WebhookEndpoint.probeAt":
+		if e.ComplexityRoot.WebhookEndpoint.ProbeAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.ProbeAt(childComplexity), true
+	case "WebhookEndpoint.secrets":
+		if e.ComplexityRoot.WebhookEndpoint.Secrets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.Secrets(childComplexity), true
+	case "WebhookEndpoint.status":
+		if e.ComplexityRoot.WebhookEndpoint.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.Status(childComplexity), true
+	case "WebhookEndpoint.url":
+		if e.ComplexityRoot.WebhookEndpoint.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.URL(childComplexity), true
+	case "WebhookEndpoint.updatedAt":
+		if e.ComplexityRoot.WebhookEndpoint.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.UpdatedAt(childComplexity), true
+	case "WebhookEndpoint.version":
+		if e.ComplexityRoot.WebhookEndpoint.Version == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpoint.Version(childComplexity), true
+
+	case "WebhookEndpointConnection.edges":
+		if e.ComplexityRoot.WebhookEndpointConnection.Edges == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointConnection.Edges(childComplexity), true
+	case "WebhookEndpointConnection.nodes":
+		if e.ComplexityRoot.WebhookEndpointConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointConnection.Nodes(childComplexity), true
+	case "WebhookEndpointConnection.pageInfo":
+		if e.ComplexityRoot.WebhookEndpointConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointConnection.PageInfo(childComplexity), true
+	case "WebhookEndpointConnection.totalCount":
+		if e.ComplexityRoot.WebhookEndpointConnection.TotalCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointConnection.TotalCount(childComplexity), true
+
+	case "WebhookEndpointCreatePayload.endpoint":
+		if e.ComplexityRoot.WebhookEndpointCreatePayload.Endpoint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointCreatePayload.Endpoint(childComplexity), true
+	case "WebhookEndpointCreatePayload.replayed":
+		if e.ComplexityRoot.WebhookEndpointCreatePayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointCreatePayload.Replayed(childComplexity), true
+	case "WebhookEndpointCreatePayload.secret":
+		if e.ComplexityRoot.WebhookEndpointCreatePayload.Secret == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointCreatePayload.Secret(childComplexity), true
+	case "WebhookEndpointCreatePayload.userErrors":
+		if e.ComplexityRoot.WebhookEndpointCreatePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointCreatePayload.UserErrors(childComplexity), true
+
+	case "WebhookEndpointDeletePayload.deletedId":
+		if e.ComplexityRoot.WebhookEndpointDeletePayload.DeletedID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointDeletePayload.DeletedID(childComplexity), true
+	case "WebhookEndpointDeletePayload.userErrors":
+		if e.ComplexityRoot.WebhookEndpointDeletePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointDeletePayload.UserErrors(childComplexity), true
+
+	case "WebhookEndpointEdge.cursor":
+		if e.ComplexityRoot.WebhookEndpointEdge.Cursor == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointEdge.Cursor(childComplexity), true
+	case "WebhookEndpointEdge.node":
+		if e.ComplexityRoot.WebhookEndpointEdge.Node == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointEdge.Node(childComplexity), true
+
+	case "WebhookEndpointRotateSecretPayload.endpoint":
+		if e.ComplexityRoot.WebhookEndpointRotateSecretPayload.Endpoint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointRotateSecretPayload.Endpoint(childComplexity), true
+	case "WebhookEndpointRotateSecretPayload.replayed":
+		if e.ComplexityRoot.WebhookEndpointRotateSecretPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointRotateSecretPayload.Replayed(childComplexity), true
+	case "WebhookEndpointRotateSecretPayload.secret":
+		if e.ComplexityRoot.WebhookEndpointRotateSecretPayload.Secret == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointRotateSecretPayload.Secret(childComplexity), true
+	case "WebhookEndpointRotateSecretPayload.userErrors":
+		if e.ComplexityRoot.WebhookEndpointRotateSecretPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointRotateSecretPayload.UserErrors(childComplexity), true
+
+	case "WebhookEndpointTestPayload.delivery":
+		if e.ComplexityRoot.WebhookEndpointTestPayload.Delivery == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointTestPayload.Delivery(childComplexity), true
+	case "WebhookEndpointTestPayload.replayed":
+		if e.ComplexityRoot.WebhookEndpointTestPayload.Replayed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointTestPayload.Replayed(childComplexity), true
+	case "WebhookEndpointTestPayload.userErrors":
+		if e.ComplexityRoot.WebhookEndpointTestPayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointTestPayload.UserErrors(childComplexity), true
+
+	case "WebhookEndpointUpdatePayload.endpoint":
+		if e.ComplexityRoot.WebhookEndpointUpdatePayload.Endpoint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointUpdatePayload.Endpoint(childComplexity), true
+	case "WebhookEndpointUpdatePayload.userErrors":
+		if e.ComplexityRoot.WebhookEndpointUpdatePayload.UserErrors == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookEndpointUpdatePayload.UserErrors(childComplexity), true
+
+	case "WebhookSecret.createdAt":
+		if e.ComplexityRoot.WebhookSecret.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookSecret.CreatedAt(childComplexity), true
+	case "WebhookSecret.expiresAt":
+		if e.ComplexityRoot.WebhookSecret.ExpiresAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebhookSecret.ExpiresAt(childComplexity), true
+
 	case "_Service.sdl":
 		if e.ComplexityRoot._Service.Sdl == nil {
 			break
@@ -5789,6 +6486,12 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("UserUpdateInput", ec.unmarshalInputUserUpdateInput),
 			graphql.NewInputUnmarshaler("UserVerifyEmailInput", ec.unmarshalInputUserVerifyEmailInput),
 			graphql.NewInputUnmarshaler("UserWhere", ec.unmarshalInputUserWhere),
+			graphql.NewInputUnmarshaler("WebhookDeliveryRedeliverInput", ec.unmarshalInputWebhookDeliveryRedeliverInput),
+			graphql.NewInputUnmarshaler("WebhookEndpointCreateInput", ec.unmarshalInputWebhookEndpointCreateInput),
+			graphql.NewInputUnmarshaler("WebhookEndpointDeleteInput", ec.unmarshalInputWebhookEndpointDeleteInput),
+			graphql.NewInputUnmarshaler("WebhookEndpointRotateSecretInput", ec.unmarshalInputWebhookEndpointRotateSecretInput),
+			graphql.NewInputUnmarshaler("WebhookEndpointTestInput", ec.unmarshalInputWebhookEndpointTestInput),
+			graphql.NewInputUnmarshaler("WebhookEndpointUpdateInput", ec.unmarshalInputWebhookEndpointUpdateInput),
 		)
 	}
 	first := true
@@ -9353,6 +10056,421 @@ type UserSetRolesPayload {
   userErrors: [UserError!]! @listSize(assumedSize: 5)
 }
 `, BuiltIn: false},
+	{Name: "../schema/webhooks.graphqls", Input: `extend type Query {
+  "A webhook endpoint. Staff see all of them, an API client those that it owns."
+  webhookEndpoint(
+    "The endpoint's id."
+    id: ID!
+  ): WebhookEndpoint @requiresScopes(scopes: [["webhooks:read"]])
+  "Webhook endpoints, newest first: for staff all of them, for an API client those that it owns."
+  webhookEndpoints(
+    "Items from the start; default 20, at most 100."
+    first: Int
+    "Cursor to read on from."
+    after: String
+    "Items from the end; at most 100."
+    last: Int
+    "Cursor to read back from."
+    before: String
+  ): WebhookEndpointConnection! @requiresScopes(scopes: [["webhooks:read"]]) @listSize(slicingArguments: ["first", "last"], sizedFields: ["edges", "nodes"], assumedSize: 20, requireOneSlicingArgument: false)
+  "One event on its way to one endpoint."
+  webhookDelivery(
+    "The delivery's id, as in the header webhook-id."
+    id: ID!
+  ): WebhookDelivery @requiresScopes(scopes: [["webhooks:read"]])
+}
+
+extend type Mutation {
+  "Makes a webhook endpoint that is sent what its maker, an account or an API client, may read. The answer shows its secret once."
+  webhookEndpointCreate(input: WebhookEndpointCreateInput!): WebhookEndpointCreatePayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
+  "Changes a webhook endpoint. Only its owner may change what is sent, and where to; other staff turn it off and on."
+  webhookEndpointUpdate(input: WebhookEndpointUpdateInput!): WebhookEndpointUpdatePayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
+  "Removes a webhook endpoint with the log of its deliveries."
+  webhookEndpointDelete(input: WebhookEndpointDeleteInput!): WebhookEndpointDeletePayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
+  "Gives a webhook endpoint of the viewer's a new secret, which the answer shows once. Until the overlap is over requests carry a signature of each."
+  webhookEndpointRotateSecret(input: WebhookEndpointRotateSecretInput!): WebhookEndpointRotateSecretPayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
+  "Sends an event of the type ` + "`" + `webhooks.test` + "`" + ` to a webhook endpoint."
+  webhookEndpointTest(input: WebhookEndpointTestInput!): WebhookEndpointTestPayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
+  "Sends again what was delivered or given up, under the same webhook-id."
+  webhookDeliveryRedeliver(input: WebhookDeliveryRedeliverInput!): WebhookDeliveryRedeliverPayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
+}
+
+"What a webhook endpoint can be told of. More types may be added."
+enum WebhookEventType {
+  "` + "`" + `orders.placed` + "`" + `: an order was accepted."
+  ORDERS_PLACED
+  "` + "`" + `orders.confirmed` + "`" + `: its stock and its payment are there."
+  ORDERS_CONFIRMED
+  "` + "`" + `orders.failed` + "`" + `: it could not be confirmed."
+  ORDERS_FAILED
+  "` + "`" + `orders.cancelled` + "`" + `: it was cancelled."
+  ORDERS_CANCELLED
+  "` + "`" + `orders.shipped` + "`" + `: a parcel is on its way."
+  ORDERS_SHIPPED
+  "` + "`" + `orders.delivered` + "`" + `: a parcel has arrived."
+  ORDERS_DELIVERED
+  "` + "`" + `orders.refunded` + "`" + `: money of it was paid back."
+  ORDERS_REFUNDED
+  "` + "`" + `orders.return_requested` + "`" + `: a customer wants to send something of it back."
+  ORDERS_RETURN_REQUESTED
+  "` + "`" + `orders.return_approved` + "`" + `: it may be sent back."
+  ORDERS_RETURN_APPROVED
+  "` + "`" + `orders.return_rejected` + "`" + `: it may not be sent back."
+  ORDERS_RETURN_REJECTED
+  "` + "`" + `orders.return_cancelled` + "`" + `: it will not be sent back."
+  ORDERS_RETURN_CANCELLED
+  "` + "`" + `orders.return_received` + "`" + `: it has come back."
+  ORDERS_RETURN_RECEIVED
+  "` + "`" + `orders.return_refunded` + "`" + `: what came back is paid back."
+  ORDERS_RETURN_REFUNDED
+  "` + "`" + `payments.authorized` + "`" + `: the provider holds the amount."
+  PAYMENTS_AUTHORIZED
+  "` + "`" + `payments.declined` + "`" + `: the provider refused the payment."
+  PAYMENTS_DECLINED
+  "` + "`" + `payments.captured` + "`" + `: money was taken."
+  PAYMENTS_CAPTURED
+  "` + "`" + `payments.voided` + "`" + `: the authorization was given up."
+  PAYMENTS_VOIDED
+  "` + "`" + `payments.refunded` + "`" + `: money was paid back."
+  PAYMENTS_REFUNDED
+}
+
+"Whether a webhook endpoint is sent anything."
+enum WebhookEndpointStatus {
+  "It is sent each event that it asks for."
+  ENABLED
+  "It does not answer: deliveries wait, and go out in order once a probe gets through."
+  PAUSED
+  "It is sent nothing, and events are not kept for it."
+  DISABLED
+}
+
+"Why a webhook endpoint is disabled."
+enum WebhookDisableReason {
+  "It was down for too long."
+  FAILING
+  "It answered 410 Gone."
+  GONE
+  "Its owner, or staff, turned it off."
+  BY_REQUEST
+  "Its owner is gone, or may not have webhooks any more."
+  OWNER
+}
+
+"Where events are sent, by the Standard Webhooks specification."
+type WebhookEndpoint implements Node @key(fields: "id") @goExtraField(name: "EndpointID", type: "github.com/google/uuid.UUID") @goExtraField(name: "AccountID", type: "github.com/google/uuid.UUID") {
+  "Globally unique: ` + "`" + `whe_...` + "`" + `."
+  id: ID!
+  "Where requests go."
+  url: String!
+  "What it is for; empty where nobody said."
+  description: String!
+  "The account that owns it, whose rights shape what is sent; null where an API client does."
+  account: User @goField(forceResolver: true)
+  "What it is told of."
+  eventTypes: [WebhookEventType!]! @listSize(assumedSize: 18)
+  "The GraphQL query whose answer is sent as ` + "`" + `data` + "`" + `; null for the id of the event's subject alone."
+  payloadSelection: String
+  "The version of the envelope around ` + "`" + `data` + "`" + `."
+  apiVersion: String!
+  "Whether it is sent anything."
+  status: WebhookEndpointStatus!
+  "Why it is disabled; null while it is not."
+  disableReason: WebhookDisableReason
+  "Attempts that failed in a row."
+  consecutiveFailures: Int!
+  "Since when it fails; null while it answers."
+  failingSince: DateTime
+  "When a paused endpoint is tried next; null while it is not paused."
+  probeAt: DateTime
+  "The secrets that requests are signed with, the newest first, without what they are."
+  secrets: [WebhookSecret!]! @listSize(assumedSize: 2) @goField(forceResolver: true)
+  "What was sent to it and how that went, newest first."
+  deliveries(
+    "Items from the start; default 20, at most 100."
+    first: Int
+    "Cursor to read on from."
+    after: String
+    "Only those with this status."
+    status: WebhookDeliveryStatus
+  ): WebhookDeliveryConnection! @goField(forceResolver: true) @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"], assumedSize: 20, requireOneSlicingArgument: false)
+  "When it was made."
+  createdAt: DateTime!
+  "When it was last changed."
+  updatedAt: DateTime!
+  "Grows with each change; give it as expectedVersion."
+  version: Int!
+}
+
+"A secret of a webhook endpoint. What it is was shown when it was made."
+type WebhookSecret {
+  "When it was made."
+  createdAt: DateTime!
+  "Until when requests carry a signature of it; null for no end."
+  expiresAt: DateTime
+}
+
+"A page of webhook endpoints."
+type WebhookEndpointConnection @goExtraField(name: "Count", type: "github.com/techmart/techmart/graph/model.CountFunc") {
+  "Endpoints with their cursors."
+  edges: [WebhookEndpointEdge!]!
+  "Endpoints alone."
+  nodes: [WebhookEndpoint!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are; counted only when asked for."
+  totalCount: Int! @cost(weight: "5") @goField(forceResolver: true)
+}
+
+"A webhook endpoint and its cursor."
+type WebhookEndpointEdge {
+  "Reads on from here."
+  cursor: String!
+  "The endpoint."
+  node: WebhookEndpoint!
+}
+
+"How far a delivery is."
+enum WebhookDeliveryStatus {
+  "Waiting for its turn or its next try."
+  PENDING
+  "The receiver took it."
+  DELIVERED
+  "Given up: after its last try, or as the endpoint was disabled."
+  FAILED
+}
+
+"One event on its way to one webhook endpoint."
+type WebhookDelivery implements Node @key(fields: "id") @goExtraField(name: "DeliveryID", type: "github.com/google/uuid.UUID") @goExtraField(name: "EndpointID", type: "github.com/google/uuid.UUID") {
+  "Globally unique: ` + "`" + `whd_...` + "`" + `. It is the webhook-id of each of its requests."
+  id: ID!
+  "Where it goes."
+  endpoint: WebhookEndpoint @goField(forceResolver: true)
+  "What happened: ` + "`" + `orders.shipped` + "`" + `."
+  eventType: String!
+  "The id of what it happened to."
+  subjectId: ID!
+  "Counts the events of the subject from 1; 0 for a test."
+  sequence: Int!
+  "When it happened."
+  occurredAt: DateTime!
+  "How far it is."
+  status: WebhookDeliveryStatus!
+  "How often it was tried."
+  attemptCount: Int!
+  "When it is tried next; null for one that has ended."
+  nextAttemptAt: DateTime
+  "When it was taken in."
+  createdAt: DateTime!
+  "When it ended; null while it is pending."
+  finishedAt: DateTime
+  "How each attempt went, the latest first."
+  attempts(
+    "Items from the start; default 20, at most 100."
+    first: Int
+    "Cursor to read on from."
+    after: String
+  ): WebhookAttemptConnection! @goField(forceResolver: true) @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"], assumedSize: 20, requireOneSlicingArgument: false)
+}
+
+"A page of deliveries."
+type WebhookDeliveryConnection @goExtraField(name: "Count", type: "github.com/techmart/techmart/graph/model.CountFunc") {
+  "Deliveries with their cursors."
+  edges: [WebhookDeliveryEdge!]!
+  "Deliveries alone."
+  nodes: [WebhookDelivery!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+  "How many there are; counted only when asked for."
+  totalCount: Int! @cost(weight: "5") @goField(forceResolver: true)
+}
+
+"A delivery and its cursor."
+type WebhookDeliveryEdge {
+  "Reads on from here."
+  cursor: String!
+  "The delivery."
+  node: WebhookDelivery!
+}
+
+"How an attempt went."
+enum WebhookAttemptOutcome {
+  "The receiver answered 2xx."
+  SUCCEEDED
+  "It answered something else."
+  REFUSED
+  "It did not answer in time."
+  TIMEOUT
+  "There was no connection."
+  UNREACHABLE
+  "Its address is not on the public internet."
+  BLOCKED
+  "Nothing was sent: the payload could not be made, or must not be sent."
+  NOT_SENT
+}
+
+"One try of a delivery."
+type WebhookAttempt {
+  "Counts the tries of the delivery from 1."
+  number: Int!
+  "When it began."
+  startedAt: DateTime!
+  "How long the request took, in milliseconds."
+  durationMs: Int!
+  "How it went."
+  outcome: WebhookAttemptOutcome!
+  "The status of the response; null for none."
+  responseStatus: Int
+  "What went wrong; null where nothing did."
+  error: String
+  "How the response begins, up to 1024 bytes; null for none."
+  responseExcerpt: String
+}
+
+"A page of attempts."
+type WebhookAttemptConnection {
+  "Attempts with their cursors."
+  edges: [WebhookAttemptEdge!]!
+  "Attempts alone."
+  nodes: [WebhookAttempt!]!
+  "Where the page stands."
+  pageInfo: PageInfo!
+}
+
+"An attempt and its cursor."
+type WebhookAttemptEdge {
+  "Reads on from here."
+  cursor: String!
+  "The attempt."
+  node: WebhookAttempt!
+}
+
+"Makes a webhook endpoint."
+input WebhookEndpointCreateInput {
+  "Where requests go: an https address of the public internet, without user name and fragment, at most 2048 bytes."
+  url: String!
+  "What it is for; at most 500 characters."
+  description: String! = ""
+  "What it is told of. Each type needs the scope that reads its subject, orders:read or payments:read."
+  eventTypes: [WebhookEventType!]!
+  "A query with the one variable ` + "`" + `$id: ID!` + "`" + ` and the one field ` + "`" + `order(id: $id)` + "`" + `, ` + "`" + `payment(id: $id)` + "`" + ` or ` + "`" + `node(id: $id)` + "`" + `, whose answer is sent as ` + "`" + `data` + "`" + `. It is run with the owner's rights at each attempt. When left out, the id alone is sent."
+  payloadSelection: String
+  "The version of the envelope: ` + "`" + `2026-11-01` + "`" + `, which is the current one."
+  apiVersion: String
+  "Makes the call safe to repeat; at most 255 characters. A repeat does not show the secret again."
+  idempotencyKey: String
+}
+
+"Answer of webhookEndpointCreate."
+type WebhookEndpointCreatePayload {
+  "The new endpoint."
+  endpoint: WebhookEndpoint
+  "What its requests are signed with: ` + "`" + `whsec_...` + "`" + `. It is shown this once; null in the answer to a repeat."
+  secret: String
+  "Whether this is the answer of an earlier call with the same key."
+  replayed: Boolean!
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Changes a webhook endpoint."
+input WebhookEndpointUpdateInput {
+  "Which endpoint."
+  id: ID!
+  "The version that was read; another one answers CONFLICT."
+  expectedVersion: Int
+  "Where requests go; as it was when left out."
+  url: String
+  "What it is for; as it was when left out."
+  description: String
+  "What it is told of; as it was when left out."
+  eventTypes: [WebhookEventType!]
+  "The query whose answer is sent; empty for the id alone, as it was when left out."
+  payloadSelection: String
+  "Turns the endpoint on or off; as it was when left out. What waits is given up when it is turned off."
+  enabled: Boolean
+}
+
+"Answer of webhookEndpointUpdate."
+type WebhookEndpointUpdatePayload {
+  "The endpoint as it is now."
+  endpoint: WebhookEndpoint
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Removes a webhook endpoint."
+input WebhookEndpointDeleteInput {
+  "Which endpoint."
+  id: ID!
+}
+
+"Answer of webhookEndpointDelete."
+type WebhookEndpointDeletePayload {
+  "The id of what was removed."
+  deletedId: ID
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Gives a webhook endpoint a new secret."
+input WebhookEndpointRotateSecretInput {
+  "Which endpoint."
+  id: ID!
+  "For how many hours the old secrets stay good beside the new one: 0 to 168."
+  overlapHours: Int! = 24
+  "Makes the call safe to repeat; at most 255 characters. A repeat does not show the secret again."
+  idempotencyKey: String
+}
+
+"Answer of webhookEndpointRotateSecret."
+type WebhookEndpointRotateSecretPayload {
+  "The endpoint."
+  endpoint: WebhookEndpoint
+  "The new secret: ` + "`" + `whsec_...` + "`" + `. It is shown this once; null in the answer to a repeat."
+  secret: String
+  "Whether this is the answer of an earlier call with the same key."
+  replayed: Boolean!
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Tries a webhook endpoint."
+input WebhookEndpointTestInput {
+  "Which endpoint."
+  id: ID!
+  "Makes the call safe to repeat; at most 255 characters."
+  idempotencyKey: String
+}
+
+"Answer of webhookEndpointTest."
+type WebhookEndpointTestPayload {
+  "The delivery of the test, which goes out at once."
+  delivery: WebhookDelivery
+  "Whether this is the answer of an earlier call with the same key."
+  replayed: Boolean!
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+
+"Sends a delivery again."
+input WebhookDeliveryRedeliverInput {
+  "Which delivery; one that is DELIVERED or FAILED."
+  id: ID!
+  "Makes the call safe to repeat; at most 255 characters."
+  idempotencyKey: String
+}
+
+"Answer of webhookDeliveryRedeliver."
+type WebhookDeliveryRedeliverPayload {
+  "The delivery, which goes out at once, or once its endpoint is no longer paused."
+  delivery: WebhookDelivery
+  "Whether this is the answer of an earlier call with the same key."
+  replayed: Boolean!
+  "What was wrong."
+  userErrors: [UserError!]! @listSize(assumedSize: 5)
+}
+`, BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
 
@@ -11242,6 +12360,248 @@ func (ec *executionContext) childFields_UserVerifyEmailPayload(ctx context.Conte
 		return ec.fieldContext_UserVerifyEmailPayload_userErrors(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type UserVerifyEmailPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookAttempt(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "number":
+		return ec.fieldContext_WebhookAttempt_number(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_WebhookAttempt_startedAt(ctx, field)
+	case "durationMs":
+		return ec.fieldContext_WebhookAttempt_durationMs(ctx, field)
+	case "outcome":
+		return ec.fieldContext_WebhookAttempt_outcome(ctx, field)
+	case "responseStatus":
+		return ec.fieldContext_WebhookAttempt_responseStatus(ctx, field)
+	case "error":
+		return ec.fieldContext_WebhookAttempt_error(ctx, field)
+	case "responseExcerpt":
+		return ec.fieldContext_WebhookAttempt_responseExcerpt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookAttempt", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookAttemptConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_WebhookAttemptConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_WebhookAttemptConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_WebhookAttemptConnection_pageInfo(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookAttemptConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookAttemptEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_WebhookAttemptEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_WebhookAttemptEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookAttemptEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookDelivery(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_WebhookDelivery_id(ctx, field)
+	case "endpoint":
+		return ec.fieldContext_WebhookDelivery_endpoint(ctx, field)
+	case "eventType":
+		return ec.fieldContext_WebhookDelivery_eventType(ctx, field)
+	case "subjectId":
+		return ec.fieldContext_WebhookDelivery_subjectId(ctx, field)
+	case "sequence":
+		return ec.fieldContext_WebhookDelivery_sequence(ctx, field)
+	case "occurredAt":
+		return ec.fieldContext_WebhookDelivery_occurredAt(ctx, field)
+	case "status":
+		return ec.fieldContext_WebhookDelivery_status(ctx, field)
+	case "attemptCount":
+		return ec.fieldContext_WebhookDelivery_attemptCount(ctx, field)
+	case "nextAttemptAt":
+		return ec.fieldContext_WebhookDelivery_nextAttemptAt(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_WebhookDelivery_createdAt(ctx, field)
+	case "finishedAt":
+		return ec.fieldContext_WebhookDelivery_finishedAt(ctx, field)
+	case "attempts":
+		return ec.fieldContext_WebhookDelivery_attempts(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookDelivery", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookDeliveryConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_WebhookDeliveryConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_WebhookDeliveryConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_WebhookDeliveryConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_WebhookDeliveryConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookDeliveryConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookDeliveryEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_WebhookDeliveryEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_WebhookDeliveryEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookDeliveryEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookDeliveryRedeliverPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "delivery":
+		return ec.fieldContext_WebhookDeliveryRedeliverPayload_delivery(ctx, field)
+	case "replayed":
+		return ec.fieldContext_WebhookDeliveryRedeliverPayload_replayed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_WebhookDeliveryRedeliverPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookDeliveryRedeliverPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookEndpoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_WebhookEndpoint_id(ctx, field)
+	case "url":
+		return ec.fieldContext_WebhookEndpoint_url(ctx, field)
+	case "description":
+		return ec.fieldContext_WebhookEndpoint_description(ctx, field)
+	case "account":
+		return ec.fieldContext_WebhookEndpoint_account(ctx, field)
+	case "eventTypes":
+		return ec.fieldContext_WebhookEndpoint_eventTypes(ctx, field)
+	case "payloadSelection":
+		return ec.fieldContext_WebhookEndpoint_payloadSelection(ctx, field)
+	case "apiVersion":
+		return ec.fieldContext_WebhookEndpoint_apiVersion(ctx, field)
+	case "status":
+		return ec.fieldContext_WebhookEndpoint_status(ctx, field)
+	case "disableReason":
+		return ec.fieldContext_WebhookEndpoint_disableReason(ctx, field)
+	case "consecutiveFailures":
+		return ec.fieldContext_WebhookEndpoint_consecutiveFailures(ctx, field)
+	case "failingSince":
+		return ec.fieldContext_WebhookEndpoint_failingSince(ctx, field)
+	case "probeAt":
+		return ec.fieldContext_WebhookEndpoint_probeAt(ctx, field)
+	case "secrets":
+		return ec.fieldContext_WebhookEndpoint_secrets(ctx, field)
+	case "deliveries":
+		return ec.fieldContext_WebhookEndpoint_deliveries(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_WebhookEndpoint_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_WebhookEndpoint_updatedAt(ctx, field)
+	case "version":
+		return ec.fieldContext_WebhookEndpoint_version(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookEndpoint", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookEndpointConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_WebhookEndpointConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_WebhookEndpointConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_WebhookEndpointConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_WebhookEndpointConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookEndpointConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookEndpointCreatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "endpoint":
+		return ec.fieldContext_WebhookEndpointCreatePayload_endpoint(ctx, field)
+	case "secret":
+		return ec.fieldContext_WebhookEndpointCreatePayload_secret(ctx, field)
+	case "replayed":
+		return ec.fieldContext_WebhookEndpointCreatePayload_replayed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_WebhookEndpointCreatePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookEndpointCreatePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookEndpointDeletePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "deletedId":
+		return ec.fieldContext_WebhookEndpointDeletePayload_deletedId(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_WebhookEndpointDeletePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookEndpointDeletePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookEndpointEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_WebhookEndpointEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_WebhookEndpointEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookEndpointEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookEndpointRotateSecretPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "endpoint":
+		return ec.fieldContext_WebhookEndpointRotateSecretPayload_endpoint(ctx, field)
+	case "secret":
+		return ec.fieldContext_WebhookEndpointRotateSecretPayload_secret(ctx, field)
+	case "replayed":
+		return ec.fieldContext_WebhookEndpointRotateSecretPayload_replayed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_WebhookEndpointRotateSecretPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookEndpointRotateSecretPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookEndpointTestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "delivery":
+		return ec.fieldContext_WebhookEndpointTestPayload_delivery(ctx, field)
+	case "replayed":
+		return ec.fieldContext_WebhookEndpointTestPayload_replayed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_WebhookEndpointTestPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookEndpointTestPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookEndpointUpdatePayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "endpoint":
+		return ec.fieldContext_WebhookEndpointUpdatePayload_endpoint(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_WebhookEndpointUpdatePayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookEndpointUpdatePayload", field.Name)
+}
+
+func (ec *executionContext) childFields_WebhookSecret(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "createdAt":
+		return ec.fieldContext_WebhookSecret_createdAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_WebhookSecret_expiresAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type WebhookSecret", field.Name)
 }
 
 func (ec *executionContext) childFields__Service(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -31,6 +31,9 @@ const (
 	PrefixNotification = "ntf"
 	PrefixDelivery     = "dlv"
 	PrefixPromotion    = "promo"
+
+	PrefixWebhookEndpoint = "whe"
+	PrefixWebhookDelivery = "whd"
 )
 
 // crockford is the alphabet of the suffix of a TypeID.

@@ -120,6 +120,19 @@ func (d *Directory) Active(ctx context.Context, id uuid.UUID, hint string) error
 	return nil
 }
 
+// ByID gives a client that is in use. It fails with NOT_FOUND; any other failure means that it could not be told.
+func (d *Directory) ByID(ctx context.Context, id uuid.UUID) (*Client, error) {
+	s, err := d.current(ctx, renewAfter)
+	if err != nil {
+		return nil, err
+	}
+	c := s.byID[id]
+	if c == nil || !c.Active() {
+		return nil, errs.New(errs.NotFound, "There is no such API client.")
+	}
+	return c, nil
+}
+
 // Document gives the text that a trusted document's id, or the hash of its text in hexadecimal,
 // stands for; for the zero client id a text that any client has published, by its hash only. It
 // fails with NOT_FOUND for one that is not trusted; any other failure means that it could not be told.

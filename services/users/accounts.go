@@ -178,6 +178,16 @@ func (s *Service) Customer(ctx context.Context, userID uuid.UUID) (Contact, erro
 	return Contact{Email: a.Email, EmailVerified: a.EmailVerified(), DisplayName: a.DisplayName}, nil
 }
 
+// Rights gives what an account may do now, as an access token that is made now would say. It fails with NOT_FOUND. It is for
+// the program's own use: it asks for no viewer.
+func (s *Service) Rights(ctx context.Context, userID uuid.UUID) (viewer.Viewer, error) {
+	a, err := s.store.AccountGet(ctx, userID)
+	if err != nil {
+		return viewer.Viewer{}, err
+	}
+	return viewer.Viewer{UserID: a.ID, Scopes: Scopes(a.Roles)}, nil
+}
+
 // DisplayName gives how a person wants to be called. It fails with NOT_FOUND. It is for the program's own
 // use: it asks for no viewer.
 func (s *Service) DisplayName(ctx context.Context, userID uuid.UUID) (string, error) {

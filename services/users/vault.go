@@ -14,8 +14,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Vault seals the secrets of second factors, so that a copy of the database is worth nothing without
-// the key: AES-256-GCM, bound to the account.
+// Vault seals the secrets of second factors and of webhooks, so that a copy of the database is worth nothing
+// without the key: AES-256-GCM, bound to what a secret is for and whose it is.
 type Vault struct {
 	keys []vaultKey // the first seals, all open
 }
@@ -57,29 +57,45 @@ func NewVault(keys string) (*Vault, error) {
 	return v, nil
 }
 
-// bound is what a sealed secret is bound to.
-func bound(userID uuid.UUID) []byte { return append([]byte("second factor of "), userID[:]...) }
+// purpose is what the secrets of second factors are sealed for.
+const purpose = "second factor of"
 
-// seal gives the secret of an account as it is kept: key id, nonce, ciphertext.
-func (v *Vault) seal(userID uuid.UUID, secret []byte) []byte {
+// bound is what a sealed secret is bound to.
+func bound(purpose string, id uuid.UUID) []byte { return append([]byte(purpose+" "), id[:]...) }
+
+// seal gives the secret of an account as it is kept.
+func (v *Vault) seal(userID uuid.UUID, secret []byte) []byte { return v.Seal(purpose, userID, secret) }
+
+// Seal gives a secret as it is kept, bound to what it is for and whose it is: key id, nonce, ciphertext.
+func (v *Vault) Seal(purpose string, id uuid.UUID, secret []byte) []byte {
 	k := v.keys[0]
 	nonce := make([]byte, k.aead.NonceSize())
 	_, _ = rand.Read(nonce) // never fails
-	return k.aead.Seal(append(bytes.Clone(k.id), nonce...), nonce, secret, bound(userID))
+	return k.aead.Seal(append(bytes.Clone(k.id), nonce...), nonce, secret, bound(purpose, id))
+}
+
+// Open is the reverse of Seal, by any of the keys.
+func (v *Vault) Open(purpose string, id uuid.UUID, sealed []byte) ([]byte, error) {
+	secret, _, err := v.unseal(purpose, id, sealed)
+	return secret, err
 }
 
 // open gives the secret of an account, and whether an older key had sealed it.
 func (v *Vault) open(userID uuid.UUID, sealed []byte) (secret []byte, outdated bool, err error) {
+	return v.unseal(purpose, userID, sealed)
+}
+
+func (v *Vault) unseal(purpose string, id uuid.UUID, sealed []byte) (secret []byte, outdated bool, err error) {
 	for i, k := range v.keys {
 		head := vaultIDSize + k.aead.NonceSize()
 		if len(sealed) < head || !bytes.Equal(sealed[:vaultIDSize], k.id) {
 			continue
 		}
-		secret, err := k.aead.Open(nil, sealed[vaultIDSize:head], sealed[head:], bound(userID))
+		secret, err := k.aead.Open(nil, sealed[vaultIDSize:head], sealed[head:], bound(purpose, id))
 		if err != nil {
-			return nil, false, fmt.Errorf("users: a sealed second factor: %w", err)
+			return nil, false, fmt.Errorf("users: a sealed secret: %w", err)
 		}
 		return secret, i > 0, nil
 	}
-	return nil, false, errors.New("users: no key opens a sealed second factor")
+	return nil, false, errors.New("users: no key opens a sealed secret")
 }

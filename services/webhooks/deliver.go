@@ -78,7 +78,7 @@ func (s *Service) attempt(ctx context.Context, c *Claim) error {
 		}
 		secrets = append(secrets, plain)
 	}
-	id := s.graph.ID("webhookDelivery", c.Delivery.ID)
+	id := s.graph.ID(DeliverySubject, c.Delivery.ID)
 	at := s.now()
 	r := s.sender.Send(ctx, Request{URL: c.Endpoint.URL, ID: id, Timestamp: at, Signature: Sign(id, at, body, secrets...), Body: body})
 	if r.Outcome != Succeeded && ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {

@@ -26,6 +26,7 @@ const (
 	OrderSubject    Subject = "order"
 	PaymentSubject  Subject = "payment"
 	EndpointSubject Subject = "webhookEndpoint"
+	DeliverySubject Subject = "webhookDelivery" // of no event: its id is that of the message
 )
 
 // EventTest is the type of what an owner sends to try an endpoint. Its subject is the endpoint.
@@ -40,6 +41,8 @@ var needs = map[Subject]viewer.Scope{
 var subjects = map[string]Subject{
 	"orders.placed": OrderSubject, "orders.confirmed": OrderSubject, "orders.failed": OrderSubject, "orders.cancelled": OrderSubject,
 	"orders.shipped": OrderSubject, "orders.delivered": OrderSubject, "orders.refunded": OrderSubject,
+	"orders.return_requested": OrderSubject, "orders.return_approved": OrderSubject, "orders.return_rejected": OrderSubject,
+	"orders.return_cancelled": OrderSubject, "orders.return_received": OrderSubject, "orders.return_refunded": OrderSubject,
 	"payments.authorized": PaymentSubject, "payments.declined": PaymentSubject, "payments.captured": PaymentSubject,
 	"payments.voided": PaymentSubject, "payments.refunded": PaymentSubject,
 }
