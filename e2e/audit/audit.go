@@ -1,7 +1,8 @@
 // Package audit reads every store of a shop, the payment provider's books and the e-mails that arrived,
 // and says what contradicts the shop's promises: no accepted order is lost or stuck, nothing is oversold,
 // nobody is charged twice, the ledger is what the provider did, every order is told of once, nothing
-// waits in an outbox, and promotions are used as often as they count.
+// waits in an outbox, promotions are used as often as they count, and what customers send back is put back into
+// stock and paid back once.
 //
 // It shares no code with the program: it reads the rows and documents themselves.
 package audit
@@ -113,6 +114,7 @@ func Check(ctx context.Context, s Shop) (_ *Report, err error) {
 		func() error { return r.waiting(ctx, pool) },
 		func() error { return r.emails(ctx, pool, s, orders) },
 		func() error { return r.promotions(ctx, pool) },
+		func() error { return r.returns(ctx, pool, client.Database(s.Mongo)) },
 		func() error { return r.stock(ctx, client.Database(s.Mongo), orders) },
 	} {
 		if err := step(); err != nil {
@@ -131,6 +133,7 @@ func Check(ctx context.Context, s Shop) (_ *Report, err error) {
 func UnderWay(ctx context.Context, pool *pgxpool.Pool) ([]string, error) {
 	rows, err := pool.Query(ctx, `SELECT 'order ' || id || ' is ' || status || ' at ' || stage FROM orders.orders WHERE stage NOT IN ('DONE', 'UNDONE') OR status = 'PENDING'
 		UNION ALL SELECT 'parcel ' || id || ' is not settled' FROM orders.fulfillments WHERE settled_at IS NULL
+		UNION ALL SELECT 'return ' || id || ' is not settled' FROM orders.returns WHERE status = 'RECEIVED' AND problem = ''
 		UNION ALL SELECT kind || ' ' || id || ' has no answer' FROM payments.transactions WHERE status = 'PENDING'
 		UNION ALL (SELECT 'event ' || type || ' waits' FROM users.outbox LIMIT 5)
 		UNION ALL (SELECT 'event ' || type || ' waits' FROM orders.outbox LIMIT 5)

@@ -50,13 +50,18 @@ func (r *Report) emails(ctx context.Context, pool *pgxpool.Pool, s Shop, orders 
 // told compares the e-mails of each order with what happened to it.
 func (r *Report) told(ctx context.Context, pool *pgxpool.Pool, orders map[uuid.UUID]*order) error {
 	rows, err := pool.Query(ctx, `SELECT order_id, type, count(*) FROM orders.timeline
-		WHERE type IN ('ORDER_CONFIRMED', 'ORDER_FAILED', 'ORDER_CANCELLED', 'PARCEL_SHIPPED', 'PAYMENT_REFUNDED') GROUP BY 1, 2`)
+		WHERE type IN ('ORDER_CONFIRMED', 'ORDER_FAILED', 'ORDER_CANCELLED', 'PARCEL_SHIPPED', 'PAYMENT_REFUNDED',
+			'RETURN_REQUESTED', 'RETURN_APPROVED', 'RETURN_REJECTED', 'RETURN_RECEIVED', 'RETURN_REFUNDED') GROUP BY 1, 2
+		UNION ALL SELECT order_id, 'PAYMENT_REFUNDED of returns', count(*) FROM orders.returns
+		WHERE status = 'REFUNDED' AND settlement = '' AND refund > 0 GROUP BY 1`)
 	if err != nil {
 		return err
 	}
 	mails := map[string][]string{
 		"ORDER_CONFIRMED": {"ORDER_CONFIRMED"}, "ORDER_FAILED": {"ORDER_FAILED", "PAYMENT_FAILED"}, "ORDER_CANCELLED": {"ORDER_CANCELLED"},
 		"PARCEL_SHIPPED": {"ORDER_SHIPPED"}, "PAYMENT_REFUNDED": {"ORDER_REFUNDED"},
+		"RETURN_REQUESTED": {"RETURN_REQUESTED"}, "RETURN_APPROVED": {"RETURN_APPROVED"}, "RETURN_REJECTED": {"RETURN_REJECTED"},
+		"RETURN_RECEIVED": {"RETURN_RECEIVED"}, "RETURN_REFUNDED": {"RETURN_REFUNDED"},
 	}
 	happened := make(map[uuid.UUID]map[string]int)
 	var id uuid.UUID
@@ -72,6 +77,9 @@ func (r *Report) told(ctx context.Context, pool *pgxpool.Pool, orders map[uuid.U
 		return err
 	}
 	for id, o := range orders {
+		if happened[id] != nil { // the return tells of these
+			happened[id]["PAYMENT_REFUNDED"] -= happened[id]["PAYMENT_REFUNDED of returns"]
+		}
 		for entry, kinds := range mails {
 			sent := 0
 			for _, kind := range kinds {

@@ -33,7 +33,13 @@ INSERT INTO orders.fulfillments (id, order_id, position, status, capture, create
 SELECT gen_random_uuid(), id, 0, 'SHIPPED', 0, now(), now() FROM orders.orders WHERE status IN ('FULFILLED', 'PARTIALLY_FULFILLED');
 INSERT INTO orders.fulfillment_lines (fulfillment_id, line_id, position, quantity)
 SELECT f.id, l.id, 1, 1 FROM orders.fulfillments f JOIN orders.lines l USING (order_id);
-ANALYZE orders.orders, orders.lines, orders.timeline, orders.fulfillments, orders.fulfillment_lines`
+INSERT INTO orders.returns (id, order_id, position, status, problem, requested_at, updated_at, received_at)
+SELECT gen_random_uuid(), id, 1, CASE right(number, 2) WHEN '00' THEN 'APPROVED' WHEN '50' THEN 'RECEIVED' ELSE 'REJECTED' END,
+	CASE WHEN right(number, 3) = '550' THEN 'Refused.' ELSE '' END, placed_at, updated_at, CASE right(number, 2) WHEN '50' THEN now() END
+FROM orders.orders;
+INSERT INTO orders.return_lines (return_id, line_id, position, quantity, reason, held)
+SELECT r.id, l.id, 1, 1, 'OTHER', 0 FROM orders.returns r JOIN orders.lines l USING (order_id) WHERE r.status <> 'REJECTED';
+ANALYZE orders.orders, orders.lines, orders.timeline, orders.fulfillments, orders.fulfillment_lines, orders.returns, orders.return_lines`
 
 // explainer records the statements of a store and explains them.
 type explainer struct {
@@ -161,6 +167,7 @@ func TestPlans(t *testing.T) {
 		ids = append(ids, o.ID)
 	}
 	who := orders.Audience{Customer: someone}
+	returnPlans(t, e, store)
 	for name, read := range map[string]func() error{
 		"orders by id":       func() error { _, err := store.ByIDs(ctx, ids, who); return err },
 		"an order by number": func() error { _, err := store.ByNumber(ctx, found.Items[0].Number); return err },
@@ -173,8 +180,32 @@ func TestPlans(t *testing.T) {
 			_, err := store.HasBought(ctx, someone, uuid.New(), []orders.Status{orders.Delivered})
 			return err
 		},
-		"stuck orders": func() error { _, err := store.Stuck(ctx, time.Now(), 100); return err },
+		"stuck returns":     func() error { _, err := store.StuckReturns(ctx, time.Now(), 100); return err },
+		"returns of orders": func() error { _, err := store.ReturnsByOrders(ctx, ids, who, page.Request{Limit: 20}); return err },
+		"counts of returns": func() error { _, err := store.CountReturnsByOrders(ctx, ids, who); return err },
+		"stuck orders":      func() error { _, err := store.Stuck(ctx, time.Now(), 100); return err },
 	} {
 		e.check(t, name, read)
 	}
+}
+
+// returnPlans explains the lists of returns.
+func returnPlans(t *testing.T, e *explainer, store *orderspostgres.Store) {
+	t.Helper()
+	ctx := t.Context()
+	from := page.Key{time.Now().Add(-time.Hour).Format(time.RFC3339Nano), uuid.NewString()}
+	for name, f := range map[string]orders.ReturnFilter{"nothing": {}, "a status": {Status: orders.ReturnApproved}, "refusals": {Refused: true}} {
+		for _, field := range []orders.ReturnSortField{orders.ReturnsByRequestedAt, orders.ReturnsByUpdatedAt} {
+			for _, r := range []page.Request{{Limit: 20}, {Limit: 20, From: from}, {Limit: 20, Backward: true}} {
+				e.check(t, fmt.Sprintf("the returns with %s by %s, %+v", name, strings.ToLower(string(field)), r), func() error {
+					_, err := store.Returns(ctx, f, orders.ReturnSort{Field: field}, r)
+					return err
+				})
+			}
+		}
+	}
+	e.check(t, "returns by id", func() error {
+		_, err := store.ReturnsByIDs(ctx, []uuid.UUID{uuid.New(), uuid.New()}, orders.Audience{Everybody: true})
+		return err
+	})
 }

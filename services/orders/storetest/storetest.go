@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) orders.Store) {
 		"history": history,
 		"access":  access,
 		"purge":   purge,
+		"returns": returns,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
