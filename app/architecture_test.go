@@ -55,7 +55,7 @@ func allowed(path string) ([]string, bool) {
 	switch top {
 	case "app", "bench", "cmd", "e2e", "scripts":
 		return []string{"..."}, true
-	case "clients":
+	case "clients", "docs":
 		return nil, true
 	case "gateway":
 		if path == "gateway" {

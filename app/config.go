@@ -22,6 +22,7 @@ type Config struct {
 	PublicURL      string        `env:"PUBLIC_URL" envDefault:"http://localhost:8080" doc:"address of the shop's web pages, for links in e-mails"`
 	ShopKey        string        `env:"SHOP_KEY" secret:"true" doc:"API key of the shop front at /shop, which techmart shop publish gives; empty for no shop front"`
 	ShowDocs       bool          `env:"SHOW_DOCS" doc:"whether /docs shows the documentation in production, too: it has the whole schema"`
+	ShowDocs       bool          `env:"SHOW_DOCS" envDefault:"false" doc:"whether /docs shows the documentation in production, too: it has the whole schema"`
 	AllowedOrigins []string      `env:"ALLOWED_ORIGINS" doc:"origins of web pages that may call the graph, separated by commas: https://shop.example"`
 	TrustedProxies []string      `env:"TRUSTED_PROXIES" doc:"networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas: 10.0.0.0/8"`
 	Subgraph       []string      `env:"SUBGRAPH" doc:"parts of the graph that this process serves, separated by commas: users, products, orders, payments, notifications; all when empty"`

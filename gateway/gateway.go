@@ -95,6 +95,7 @@ type Deps struct {
 	Log           *slog.Logger
 	Media         http.Handler            // pictures, under /media/; nil where there are none
 	Shop          http.Handler            // the shop front, under /shop; nil where there is none
+	Docs          http.Handler            // the documentation, under /docs; nil where it is not shown
 	Mailbox       http.Handler            // captured e-mails, under /dev/mailbox; development only
 	Webhooks      map[string]http.Handler // of payment providers, by name; POST /webhooks/{name}
 	Demo          []Account               // shown on the landing page; development only
@@ -164,6 +165,10 @@ func (g *Gateway) routes() http.Handler {
 	if g.deps.Shop != nil {
 		mux.Handle("GET /shop", route("/shop", g.deps.Shop))
 		mux.Handle("GET /shop/", route("/shop", g.deps.Shop))
+	}
+	if g.deps.Docs != nil {
+		mux.Handle("GET /docs", route("/docs", g.deps.Docs))
+		mux.Handle("GET /docs/", route("/docs", g.deps.Docs))
 	}
 	for name, handler := range g.deps.Webhooks {
 		mux.Handle("POST /webhooks/"+name, route("/webhooks/"+name, handler))

@@ -16,9 +16,9 @@ var landingPage = template.Must(template.New("landing").Parse(landingText))
 func (g *Gateway) landing(w http.ResponseWriter, _ *http.Request) {
 	var b bytes.Buffer
 	data := struct {
-		Shop, Mailbox bool
-		Demo          []Account
-	}{g.deps.Shop != nil, g.deps.Mailbox != nil, g.deps.Demo}
+		Shop, Docs, Mailbox bool
+		Demo                []Account
+	}{g.deps.Shop != nil, g.deps.Docs != nil, g.deps.Mailbox != nil, g.deps.Demo}
 	if err := landingPage.Execute(&b, data); err != nil {
 		panic(err)
 	}

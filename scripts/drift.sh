@@ -3,9 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-sums() { find graph/generated graph/model graph/schema.graphql clients/go -type f -print0 | sort -z | xargs -0 sha256sum; }
+sums() { find graph/generated graph/model graph/schema.graphql clients/go docs/site/site.sum -type f -print0 | sort -z | xargs -0 sha256sum; }
 before=$(sums)
 go generate ./...
+scripts/docs.sh
 after=$(sums)
 if [ "$before" != "$after" ]; then
 	echo "generated code was out of date, and has been generated anew; review and commit:" >&2

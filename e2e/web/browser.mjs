@@ -70,12 +70,13 @@ export async function visitor(browser, { width = 1280, height = 900 } = {}) {
   };
 }
 
-/** Fails where the page has a fault that axe finds, or is wider than the window. */
-export async function sound(page, where) {
+/** Fails where the page, or a part of it, has a fault that axe finds, or the page is wider than the window. */
+export async function sound(page, where, part = 'html') {
   await page.evaluate(() => document.fonts.ready);
   await page.evaluate(`(() => { const module = undefined, define = undefined; ${axeSource} })()`);
-  const { violations } = await page.evaluate(() =>
-    window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
+  const { violations } = await page.evaluate(
+    (selector) => window.axe.run(document.querySelector(selector), { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
+    part,
   );
   const faults = violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.html.slice(0, 160)).join(' | ')}`);
   assert.deepEqual(faults, [], where);
