@@ -3,7 +3,7 @@ SHELL := /bin/bash -euo pipefail
 .DEFAULT_GOAL := help
 # Go's own place, where its installation puts it and not every PATH leads.
 export PATH := $(PATH):/usr/local/go/bin
-.PHONY: help run reset test test-fast fuzz generate bench lint cover chaos soak
+.PHONY: help run reset test test-fast fuzz generate bench lint cover chaos soak web screenshots
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -31,6 +31,13 @@ chaos: ## kill, cut and slow everything for long, then audit: FOR=10m SEED=0
 
 soak: ## an hour of mixed load, in which nothing may grow: make soak FOR=1h
 	@go run ./devstack/cmd/teststack run -- go test ./e2e/chaos -v -timeout 0 -run TestSoak -chaos.soak $(if $(filter file,$(origin FOR)),1h,$(FOR))
+
+web: ## build the shop front anew, with its checks
+	@scripts/web.sh build
+
+SHOP ?= http://127.0.0.1:8080
+screenshots: ## take the pictures of the README anew, of the shop that `make run` has started: SHOP=http://127.0.0.1:8080
+	@cd e2e/web && npm ci --prefer-offline --no-audit --no-fund --loglevel=error && node screenshots.mjs $(SHOP) ../../docs/images
 
 generate: ## generate code anew
 	go generate ./...
