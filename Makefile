@@ -39,8 +39,9 @@ SHOP ?= http://127.0.0.1:8080
 screenshots: ## take the pictures of the README anew, of the shop that `make run` has started: SHOP=http://127.0.0.1:8080
 	@cd e2e/web && npm ci --prefer-offline --no-audit --no-fund --loglevel=error && node screenshots.mjs $(SHOP) ../../docs/images
 
-generate: ## generate code anew
+generate: ## generate code, clients and the pages at /docs anew
 	go generate ./...
+	@scripts/docs.sh
 
 bench: ## benchmark the API on servers of its own
 	@go run ./bench
