@@ -9,6 +9,7 @@ minimum=80
 scripts/test-deps.sh
 scripts/lint.sh
 scripts/drift.sh
+scripts/web.sh
 scripts/contract.sh test
 
 packages=$(go list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./... | grep -v '/graph/generated$' | paste -sd,)

@@ -75,7 +75,7 @@ test('from the search to an order that is confirmed', async () => {
   // A product, and one of its variants.
   await page.getByRole('link', { name: 'Fjord Headphones 1', exact: true }).click();
   await reads(page.getByRole('status'), 'In stock, 40 available');
-  await page.getByText('Silver', { exact: true }).click();
+  await page.getByRole('radio', { name: 'Silver' }).check();
   await reads(page.locator('.product-price'), '119.00');
   await reads(page.getByRole('status'), 'In stock, 25 available');
   await sound(page, 'a product');
@@ -220,8 +220,8 @@ test('on a phone', async () => {
   await reads(page.getByRole('status'), '2 products');
   await sound(page, 'the search');
   await page.goto('/shop/c/listening');
-  await shown(page.getByRole('link', { name: 'Fjord Headphones 1', exact: true }));
   await page.getByLabel('Sort by').selectOption('cheap');
+  await shown(page.getByRole('link', { name: 'Fjord Headphones 1', exact: true }));
   await sound(page, 'a category');
   await page.getByRole('link', { name: 'Fjord Headphones 1', exact: true }).click();
   await page.getByRole('button', { name: 'Add to cart' }).click();
