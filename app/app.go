@@ -53,6 +53,7 @@ type App struct {
 	selections selections              // of outgoing webhooks
 	shop       web.Handler             // the shop front; without a key it shows nothing
 	closers    []func(context.Context) error
+	away       func(error) // takes servers that are away at the start; nil where they are needed
 }
 
 // Options are what New takes beside the configuration; the zero value is right for production.
@@ -62,6 +63,8 @@ type Options struct {
 	Demo  []gateway.Account // accounts that the development pages show
 	// Wait makes New wait for servers that are away, until its context ends, instead of failing.
 	Wait bool
+	// Degraded makes New go on without servers that are away. They are connected to when they are back.
+	Degraded bool
 	// Called is told of each finished call to a server, at once, from any goroutine; nil for none. A test
 	// kills the process there.
 	Called func(b telemetry.Backend, operation string)
@@ -87,6 +90,9 @@ func New(ctx context.Context, c Config, o Options) (_ *App, err error) {
 			err = errors.Join(err, a.Close(closing))
 		}
 	}()
+	if o.Degraded {
+		a.away = func(err error) { log.WarnContext(ctx, "a server is away, starting without it", "error", err) }
+	}
 	if err := a.reach(ctx, o.Wait); err != nil {
 		return nil, err
 	}
@@ -110,27 +116,27 @@ func (a *App) connect(ctx context.Context) error {
 		if a.pools[url] != nil {
 			continue
 		}
-		pool, err := postgres.Open(ctx, postgres.Config{URL: url, MaxConns: c.PostgresMaxConns, ApplicationName: applicationName, Metrics: a.metrics})
+		pool, err := postgres.Open(ctx, postgres.Config{URL: url, MaxConns: c.PostgresMaxConns, ApplicationName: applicationName, Metrics: a.metrics, Server: c.postgresName(domain), Away: a.away})
 		if err != nil {
 			return fmt.Errorf("connect to the PostgreSQL of %s: %w", domain, err)
 		}
 		a.pools[url] = pool
 		a.closers = append(a.closers, func(context.Context) error { pool.Close(); return nil })
 	}
-	db, disconnect, err := mongodb.Open(ctx, mongodb.Config{URL: c.MongoURL, Database: c.MongoDatabase, ApplicationName: applicationName, Metrics: a.metrics})
+	db, disconnect, err := mongodb.Open(ctx, mongodb.Config{URL: c.MongoURL, Database: c.MongoDatabase, ApplicationName: applicationName, Metrics: a.metrics, Away: a.away})
 	if err != nil {
 		return fmt.Errorf("connect to MongoDB: %w", err)
 	}
 	a.mongo = db
 	a.closers = append(a.closers, disconnect)
-	a.redis, err = redis.Open(ctx, redis.Config{URL: c.RedisURL, Prefix: c.RedisPrefix, ApplicationName: applicationName, Metrics: a.metrics, Log: a.log})
+	a.redis, err = redis.Open(ctx, redis.Config{URL: c.RedisURL, Prefix: c.RedisPrefix, ApplicationName: applicationName, Metrics: a.metrics, Log: a.log, Away: a.away})
 	if err != nil {
 		return fmt.Errorf("connect to Redis: %w", err)
 	}
 	a.hub = redis.NewHub(a.redis)
 	a.closers = append(a.closers, func(context.Context) error { return errors.Join(a.hub.Close(), a.redis.Close()) })
 	a.broker, err = rabbitmq.Open(ctx, c.RabbitURL, rabbitmq.Options{
-		Namespace: c.RabbitNamespace, ConnectionName: applicationName, Grace: c.ShutdownGrace, Log: a.log, Metrics: a.metrics,
+		Namespace: c.RabbitNamespace, ConnectionName: applicationName, Grace: c.ShutdownGrace, Log: a.log, Metrics: a.metrics, Away: a.away,
 	})
 	if err != nil {
 		return fmt.Errorf("connect to RabbitMQ: %w", err)

@@ -21,7 +21,6 @@ type Config struct {
 	HTTPAddr       string        `env:"HTTP_ADDR" envDefault:"127.0.0.1:8080" doc:"address to listen at"`
 	PublicURL      string        `env:"PUBLIC_URL" envDefault:"http://localhost:8080" doc:"address of the shop's web pages, for links in e-mails"`
 	ShopKey        string        `env:"SHOP_KEY" secret:"true" doc:"API key of the shop front at /shop, which techmart shop publish gives; empty for no shop front"`
-	ShowDocs       bool          `env:"SHOW_DOCS" doc:"whether /docs shows the documentation in production, too: it has the whole schema"`
 	ShowDocs       bool          `env:"SHOW_DOCS" envDefault:"false" doc:"whether /docs shows the documentation in production, too: it has the whole schema"`
 	AllowedOrigins []string      `env:"ALLOWED_ORIGINS" doc:"origins of web pages that may call the graph, separated by commas: https://shop.example"`
 	TrustedProxies []string      `env:"TRUSTED_PROXIES" doc:"networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas: 10.0.0.0/8"`
@@ -87,6 +86,7 @@ type Config struct {
 	ReturnPeriod  time.Duration `env:"RETURN_PERIOD" envDefault:"720h" doc:"how long after a parcel's arrival what was in it can be returned"`
 	ReturnAddress string        `env:"RETURN_ADDRESS" doc:"where customers send what they return, as it stands in the e-mail; staff may say another place for each return"`
 
+	OrderPatience   time.Duration `env:"ORDER_PATIENCE" envDefault:"24h" doc:"how long an accepted order waits for the payment provider or another server that is away before it is given up; 0s for some minutes"`
 	CartHold        time.Duration `env:"CART_HOLD" envDefault:"0s" doc:"how long a cart holds the stock of what was put into it, since its last change; 0s for not at all"`
 	CheckoutHold    time.Duration `env:"CHECKOUT_HOLD" envDefault:"15m" doc:"how long an order that is being placed holds its stock until its saga takes it over; 0s to reserve in the saga only"`
 	InventoryRepair bool          `env:"INVENTORY_REPAIR" envDefault:"true" doc:"the hourly check of the stock repairs what follows from the reservations; false to report only"`

@@ -31,7 +31,7 @@ func (c Config) terms() (orders.Config, error) {
 	}
 	return orders.Config{
 		Currency: currency, ShippingFee: fee, FreeShippingFrom: free, Methods: methods,
-		TaxRatePercent: c.TaxRatePercent, TaxRates: rates, CaptureNow: c.CaptureNow, KeyLease: c.IdempotencyLease,
+		TaxRatePercent: c.TaxRatePercent, TaxRates: rates, CaptureNow: c.CaptureNow, KeyLease: c.IdempotencyLease, Patience: c.OrderPatience,
 		ReturnPeriod: c.ReturnPeriod, ReturnAddress: c.ReturnAddress,
 	}, nil
 }

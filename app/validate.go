@@ -13,6 +13,7 @@ import (
 
 	"github.com/techmart/techmart/graph/federation"
 	"github.com/techmart/techmart/migrations"
+	"github.com/techmart/techmart/platform/telemetry"
 	"github.com/techmart/techmart/services/clients"
 	"github.com/techmart/techmart/services/money"
 	"github.com/techmart/techmart/services/users"
@@ -154,4 +155,12 @@ func (c Config) postgresURL(domain string) string {
 		return own
 	}
 	return c.PostgresURL
+}
+
+// postgresName names the server of a domain: postgres, and where a domain has its own, that domain.
+func (c Config) postgresName(domain string) string {
+	if c.postgresURL(domain) == c.PostgresURL {
+		return string(telemetry.Postgres)
+	}
+	return string(telemetry.Postgres) + "-" + domain
 }

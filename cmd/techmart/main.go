@@ -39,10 +39,11 @@ type commands struct {
 
 // program is what a command runs with.
 type program struct {
-	wait    bool // for servers that are away
-	environ []string
-	out     io.Writer // what was asked for
-	errors  io.Writer // everything else
+	wait     bool // for servers that are away
+	degraded bool // goes on without servers that are away
+	environ  []string
+	out      io.Writer // what was asked for
+	errors   io.Writer // everything else
 }
 
 func main() {
@@ -101,7 +102,7 @@ func (p *program) open(ctx context.Context) (*app.App, app.Config, error) {
 	if err := errors.Join(err, c.Validate()); err != nil {
 		return nil, c, err
 	}
-	a, err := app.New(ctx, c, app.Options{Wait: p.wait})
+	a, err := app.New(ctx, c, app.Options{Wait: p.wait, Degraded: p.degraded})
 	return a, c, err
 }
 

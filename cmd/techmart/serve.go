@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"strings"
 	"text/tabwriter"
@@ -21,11 +22,13 @@ func (s *serveCommand) Run(ctx context.Context, p *program) error {
 	if len(s.Subgraph) > 0 {
 		p.environ = append(p.environ, app.Prefix+"SUBGRAPH="+strings.Join(s.Subgraph, ","))
 	}
+	p.degraded = true
 	return p.with(ctx, func(a *app.App, c app.Config) error {
 		l, err := app.Listen(ctx, c.HTTPAddr)
 		if err != nil {
 			return err
 		}
+		collectSeldom()
 		a.Log().InfoContext(ctx, "serving", "address", l.Addr().String(), "worker", s.WithWorker, "subgraph", c.Subgraph)
 		return a.Run(ctx, app.Parts{API: l, Worker: s.WithWorker})
 	})
@@ -37,9 +40,20 @@ type workerCommand struct{}
 func (*workerCommand) Run(ctx context.Context, p *program) error {
 	p.wait = true
 	return p.with(ctx, func(a *app.App, _ app.Config) error {
+		collectSeldom()
 		a.Log().InfoContext(ctx, "working")
 		return a.Run(ctx, app.Parts{Worker: true})
 	})
+}
+
+// garbagePercent is how much garbage there may be beside what is in use, which is little: some 20 MiB.
+const garbagePercent = 400
+
+// collectSeldom trades memory for time, unless the environment says otherwise.
+func collectSeldom() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
 }
 
 type migrateCommand struct {

@@ -40,6 +40,8 @@ type Config struct {
 	Timeout time.Duration
 	// Metrics records every command; nil records only per-request counts.
 	Metrics *telemetry.Metrics
+	// Away is told of a server that cannot be reached yet, which then is no failure of Open; nil for it to be one.
+	Away func(error)
 }
 
 // Open connects to MongoDB and checks that it answers. Writes return once a
@@ -71,6 +73,10 @@ func Open(ctx context.Context, c Config) (*mongo.Database, func(context.Context)
 		return nil, nil, fmt.Errorf("mongodb: %w", err)
 	}
 	if err := client.Ping(ctx, readpref.Primary()); err != nil {
+		if c.Away != nil && (fault.Lost(err) || mongo.IsNetworkError(err) || mongo.IsTimeout(err)) {
+			c.Away(fmt.Errorf("mongodb: %w", err))
+			return client.Database(name), client.Disconnect, nil
+		}
 		_ = client.Disconnect(context.WithoutCancel(ctx)) // the failed ping is what matters
 		return nil, nil, fmt.Errorf("mongodb: %w", err)
 	}

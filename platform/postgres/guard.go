@@ -104,8 +104,8 @@ func away(err error) error {
 }
 
 // configure puts the guard of a server before a pool. answer bounds each round trip of who has no deadline; 0 for none.
-func configure(pc *pgxpool.Config, m *telemetry.Metrics, answer time.Duration) {
-	g := &guard{Guard: fault.New(fault.Config{Server: string(telemetry.Postgres), Metrics: m})}
+func configure(pc *pgxpool.Config, server string, m *telemetry.Metrics, answer time.Duration) {
+	g := &guard{Guard: fault.New(fault.Config{Server: server, Metrics: m})}
 	pc.ConnConfig.Tracer = &tracer{metrics: m, guard: g, answer: answer}
 	entered := &tracer{metrics: m, guard: g, answer: answer, entered: true}
 	pc.BeforeConnect = func(_ context.Context, cc *pgx.ConnConfig) error {

@@ -4,6 +4,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 
+	"github.com/techmart/techmart/platform/fault"
 	"github.com/techmart/techmart/platform/telemetry"
 )
 
@@ -31,6 +33,10 @@ type Config struct {
 	StatementTimeout time.Duration
 	// Metrics records every round trip; nil records only per-request counts.
 	Metrics *telemetry.Metrics
+	// Server names the server in metrics and errors, where there are several; "" means postgres.
+	Server string
+	// Away is told of a server that cannot be reached yet, which then is no failure of Open; nil for it to be one.
+	Away func(error)
 }
 
 const (
@@ -53,6 +59,10 @@ func Open(ctx context.Context, c Config) (*pgxpool.Pool, error) {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	if err := pool.Ping(ctx); err != nil {
+		if c.Away != nil && fault.Lost(err) {
+			c.Away(fmt.Errorf("postgres: %w", err))
+			return pool, nil
+		}
 		pool.Close()
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
@@ -98,7 +108,7 @@ func poolConfig(c Config) (*pgxpool.Config, error) {
 	if cc.RuntimeParams["statement_timeout"] == milliseconds(timeout) && timeout > 0 {
 		answer = timeout + answerMargin
 	}
-	configure(pc, c.Metrics, answer)
+	configure(pc, cmp.Or(c.Server, string(telemetry.Postgres)), c.Metrics, answer)
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		pgxuuid.Register(conn.TypeMap())
 		return nil

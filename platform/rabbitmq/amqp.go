@@ -68,6 +68,10 @@ func openAMQP(ctx context.Context, address string, o Options) (*amqpBroker, erro
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if err := b.Ping(ctx); err != nil {
+		if o.Away != nil && fault.Lost(err) {
+			o.Away(err)
+			return b, nil
+		}
 		return nil, errors.Join(err, b.Close(ctx))
 	}
 	return b, nil

@@ -180,6 +180,8 @@ type Options struct {
 	Log *slog.Logger
 	// Metrics records every call; nil records only per-request counts.
 	Metrics *telemetry.Metrics
+	// Away is told of a server that cannot be reached yet, which then is no failure of Open; nil for it to be one.
+	Away func(error)
 }
 
 // MemoryURL selects the in-process Broker.

@@ -34,6 +34,8 @@ type Config struct {
 	Metrics *telemetry.Metrics
 	// Log takes what the library says by itself, of the whole process; nil for nowhere.
 	Log *slog.Logger
+	// Away is told of a server that cannot be reached yet, which then is no failure of Open; nil for it to be one.
+	Away func(error)
 }
 
 // said gives the log of the latest client what the library, which has one logger for the whole process, would
@@ -88,6 +90,10 @@ func Open(ctx context.Context, c Config) (*Client, error) {
 	client := &Client{Client: goredis.NewClient(opts), prefix: c.Prefix, log: c.Log}
 	client.AddHook(hook{c.Metrics, fault.New(fault.Config{Server: string(telemetry.Redis), Limit: maxCommands, Metrics: c.Metrics})})
 	if err := client.Ping(ctx).Err(); err != nil {
+		if c.Away != nil && fault.Lost(err) {
+			c.Away(fmt.Errorf("redis: %w", err))
+			return client, nil
+		}
 		_ = client.Close() // the failed ping is what matters
 		return nil, fmt.Errorf("redis: %w", err)
 	}

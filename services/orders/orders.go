@@ -252,6 +252,8 @@ type Config struct {
 	ClaimTime     time.Duration
 	ReturnPeriod  time.Duration // from the arrival of a parcel; 0 means 30 days
 	ReturnAddress string        // where approved returns are sent, unless staff say otherwise
+	// Patience is how long an order waits for servers that are away before a step is given up.
+	Patience time.Duration
 	// KeyLease is how long an idempotency key stays taken by a call whose process was killed. 0 means 15 s.
 	KeyLease time.Duration
 }

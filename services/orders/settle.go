@@ -114,7 +114,7 @@ func (s *Service) step(ctx context.Context, d *Draft, step Step, last bool) erro
 		return d.refuse(step, err)
 	}
 	err = fmt.Errorf("orders: %s order %s: %w", step, d.Order.ID, err)
-	if ctx.Err() != nil || !last {
+	if ctx.Err() != nil || !last || s.now().Sub(d.Order.PlacedAt) < s.config.Patience {
 		return err
 	}
 	given, abandonErr := d.abandon(step)
