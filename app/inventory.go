@@ -54,6 +54,7 @@ func (a cartStock) Held(ctx context.Context, cartIDs []uuid.UUID) (map[uuid.UUID
 
 // checkHolds checks the times for which carts hold stock.
 func (c Config) checkHolds(f faults) {
+	f.check(c.OrderPatience >= 0, "ORDER_PATIENCE is 0 or more")
 	f.check(c.CartHold >= 0 && c.CartHold <= 24*time.Hour, "CART_HOLD is from 0 to 24h")
 	f.check(c.CheckoutHold >= 0 && c.CheckoutHold <= 24*time.Hour, "CHECKOUT_HOLD is from 0 to 24h")
 	f.check(c.CartHold == 0 || c.CheckoutHold > 0, "CART_HOLD needs a CHECKOUT_HOLD, by which an order takes over what its cart holds")

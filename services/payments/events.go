@@ -44,11 +44,11 @@ type EventData struct {
 	OrderID       uuid.UUID  `json:"orderId"`
 	CustomerID    uuid.UUID  `json:"customerId"`
 	TransactionID uuid.UUID  `json:"transactionId"`
-	Status        Status     `json:"status"`     // of the payment
-	Amount        EventMoney `json:"amount"`     // of what happened
-	Authorized    EventMoney `json:"authorized"` // in all
-	Captured      EventMoney `json:"captured"`   // in all
-	Refunded      EventMoney `json:"refunded"`   // in all
+	Status        Status     `json:"status"`         // of the payment
+	Amount        EventMoney `json:"amount"`         // of what happened
+	Authorized    EventMoney `json:"authorized"`     // in all
+	Captured      EventMoney `json:"captured"`       // in all
+	Refunded      EventMoney `json:"refunded"`       // in all
 	Kind          Kind       `json:"kind,omitempty"` // of what was answered late or twice
 	ReasonCode    string     `json:"reasonCode,omitempty"`
 	Reason        string     `json:"reason,omitempty"` // why it was declined or paid back, for the customer
