@@ -51,7 +51,8 @@ func attempts(t *testing.T, schema *ast.Schema) []attempt {
 	for _, def := range schema.PossibleTypes["Node"] {
 		list = append(list, attempt{
 			row:       "node of " + def.Name,
-			operation: fmt.Sprintf("query($%[1]s: ID!) { it: node(id: $%[1]s) { id } nodes(ids: [$%[1]s]) { id } }", lowerFirst(def.Name)),
+			operation: fmt.Sprintf(`query($%[1]s: ID!) { it: node(id: $%[1]s) { id } nodes(ids: [$%[1]s]) { id }
+				_entities(representations: [{__typename: "%[2]s", id: $%[1]s}]) { ... on %[2]s { id } } }`, lowerFirst(def.Name), def.Name),
 		})
 	}
 	for i := range list {
@@ -220,8 +221,10 @@ func told(t *testing.T, a answer) string {
 		t.Fatalf("%d %s: %v", a.Status, a.Data, err)
 	}
 	got := worth(find(data))
-	if list, ok := data["nodes"].([]any); ok && worth(list[0]) != got {
-		t.Errorf("node and nodes disagree: %s", a.Data)
+	for _, other := range []string{"nodes", "_entities"} {
+		if list, ok := data[other].([]any); ok && worth(list[0]) != got {
+			t.Errorf("node and %s disagree: %s", other, a.Data)
+		}
 	}
 	return got
 }

@@ -1854,7 +1854,7 @@ func UnmarshalReturnWhere(ctx context.Context, raw any) (model.ReturnWhere, erro
 
 // region    **************************** object.gotpl ****************************
 
-var returnImplementors = []string{"Return", "Node"}
+var returnImplementors = []string{"Return", "_Entity", "Node"}
 
 func (ec *executionContext) _Return(ctx context.Context, sel ast.SelectionSet, obj *model.Return) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, returnImplementors)

@@ -7218,7 +7218,7 @@ type _Service {
 scalar _Any
 
 "Everything that a router can ask for by its key."
-union _Entity = Address | Cart | Category | Fulfillment | InventoryAdjustment | Location | Notification | NotificationDelivery | Order | Payment | PaymentTransaction | Product | ProductVariant | Promotion | Review | Session | User
+union _Entity = Address | Cart | Category | Fulfillment | InventoryAdjustment | Location | Notification | NotificationDelivery | Order | Payment | PaymentTransaction | Product | ProductVariant | Promotion | Return | Review | Session | User | WebhookDelivery | WebhookEndpoint
 `, BuiltIn: false},
 	{Name: "../schema/gqlgen.graphqls", Input: `# Directives that only the code generator reads; the published schema leaves them out.
 directive @goModel(model: String, models: [String!], forceGenerate: Boolean) on OBJECT | INPUT_OBJECT | SCALAR | ENUM | INTERFACE | UNION
@@ -7323,6 +7323,12 @@ enum NotificationKind {
   RETURN_RECEIVED
   "A return is paid back."
   RETURN_REFUNDED
+  "A webhook endpoint of the viewer's does not answer: deliveries wait."
+  WEBHOOK_PAUSED
+  "A webhook endpoint of the viewer's answers again."
+  WEBHOOK_RESUMED
+  "A webhook endpoint of the viewer's is sent nothing any more."
+  WEBHOOK_DISABLED
 }
 
 "A page of an inbox."

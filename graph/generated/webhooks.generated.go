@@ -2571,7 +2571,7 @@ func (ec *executionContext) _WebhookAttemptEdge(ctx context.Context, sel ast.Sel
 	return out
 }
 
-var webhookDeliveryImplementors = []string{"WebhookDelivery", "Node"}
+var webhookDeliveryImplementors = []string{"WebhookDelivery", "_Entity", "Node"}
 
 func (ec *executionContext) _WebhookDelivery(ctx context.Context, sel ast.SelectionSet, obj *model.WebhookDelivery) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, webhookDeliveryImplementors)
@@ -2791,7 +2791,7 @@ func (ec *executionContext) _WebhookDeliveryRedeliverPayload(ctx context.Context
 	return out
 }
 
-var webhookEndpointImplementors = []string{"WebhookEndpoint", "Node"}
+var webhookEndpointImplementors = []string{"WebhookEndpoint", "_Entity", "Node"}
 
 func (ec *executionContext) _WebhookEndpoint(ctx context.Context, sel ast.SelectionSet, obj *model.WebhookEndpoint) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, webhookEndpointImplementors)

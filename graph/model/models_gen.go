@@ -1887,6 +1887,8 @@ type Return struct {
 	OrderID     uuid.UUID  `json:"-"`
 }
 
+func (Return) IsEntity() {}
+
 func (Return) IsNode() {}
 
 // Approves a return.
@@ -2710,6 +2712,8 @@ type WebhookDelivery struct {
 	EndpointID uuid.UUID                 `json:"-"`
 }
 
+func (WebhookDelivery) IsEntity() {}
+
 func (WebhookDelivery) IsNode() {}
 
 // A page of deliveries.
@@ -2790,6 +2794,8 @@ type WebhookEndpoint struct {
 	AccountID  uuid.UUID `json:"-"`
 	EndpointID uuid.UUID `json:"-"`
 }
+
+func (WebhookEndpoint) IsEntity() {}
 
 func (WebhookEndpoint) IsNode() {}
 
@@ -3616,6 +3622,12 @@ const (
 	NotificationKindReturnReceived NotificationKind = "RETURN_RECEIVED"
 	// A return is paid back.
 	NotificationKindReturnRefunded NotificationKind = "RETURN_REFUNDED"
+	// A webhook endpoint of the viewer's does not answer: deliveries wait.
+	NotificationKindWebhookPaused NotificationKind = "WEBHOOK_PAUSED"
+	// A webhook endpoint of the viewer's answers again.
+	NotificationKindWebhookResumed NotificationKind = "WEBHOOK_RESUMED"
+	// A webhook endpoint of the viewer's is sent nothing any more.
+	NotificationKindWebhookDisabled NotificationKind = "WEBHOOK_DISABLED"
 )
 
 var AllNotificationKind = []NotificationKind{
@@ -3640,11 +3652,14 @@ var AllNotificationKind = []NotificationKind{
 	NotificationKindReturnRejected,
 	NotificationKindReturnReceived,
 	NotificationKindReturnRefunded,
+	NotificationKindWebhookPaused,
+	NotificationKindWebhookResumed,
+	NotificationKindWebhookDisabled,
 }
 
 func (e NotificationKind) IsValid() bool {
 	switch e {
-	case NotificationKindWelcome, NotificationKindEmailVerification, NotificationKindPasswordReset, NotificationKindPasswordChanged, NotificationKindSecondFactorEnabled, NotificationKindSecondFactorDisabled, NotificationKindRecoveryCodesRenewed, NotificationKindRecoveryCodeUsed, NotificationKindAccountExists, NotificationKindOrderConfirmed, NotificationKindOrderFailed, NotificationKindOrderCancelled, NotificationKindPaymentFailed, NotificationKindOrderShipped, NotificationKindOrderDelivered, NotificationKindOrderRefunded, NotificationKindReturnRequested, NotificationKindReturnApproved, NotificationKindReturnRejected, NotificationKindReturnReceived, NotificationKindReturnRefunded:
+	case NotificationKindWelcome, NotificationKindEmailVerification, NotificationKindPasswordReset, NotificationKindPasswordChanged, NotificationKindSecondFactorEnabled, NotificationKindSecondFactorDisabled, NotificationKindRecoveryCodesRenewed, NotificationKindRecoveryCodeUsed, NotificationKindAccountExists, NotificationKindOrderConfirmed, NotificationKindOrderFailed, NotificationKindOrderCancelled, NotificationKindPaymentFailed, NotificationKindOrderShipped, NotificationKindOrderDelivered, NotificationKindOrderRefunded, NotificationKindReturnRequested, NotificationKindReturnApproved, NotificationKindReturnRejected, NotificationKindReturnReceived, NotificationKindReturnRefunded, NotificationKindWebhookPaused, NotificationKindWebhookResumed, NotificationKindWebhookDisabled:
 		return true
 	}
 	return false
