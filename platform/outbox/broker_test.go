@@ -116,7 +116,7 @@ func TestRelaysOutliveTheBroker(t *testing.T) {
 
 	// Writers go on until the broker has been through it all.
 	over := make(chan struct{})
-	pace := time.NewTicker(5 * time.Millisecond)
+	pace := time.NewTicker(15 * time.Millisecond)
 	defer pace.Stop()
 	var writers sync.WaitGroup
 	wrote := make([]int, 4)
