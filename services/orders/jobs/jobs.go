@@ -138,7 +138,7 @@ type Config struct {
 	SweepEvery time.Duration // 0 means 30 s
 	SweepIdle  time.Duration // how long an order may not move before it is taken up; 0 means 1 min
 	// JobTimeout ends an execution; 0 means 75 s, longer than a saga owns an order. River takes a job up whose process was
-	// killed after twice of it; the sweep is sooner.
+	// killed a little later; the sweep is sooner.
 	JobTimeout time.Duration
 	Log        *slog.Logger // nil for the default
 }
@@ -186,7 +186,7 @@ func NewWorker(pool *pgxpool.Pool, service *orders.Service, c Config) (*Worker, 
 		FetchPollInterval:    pollInterval,
 		JobTimeout:           timeout,
 		MaxAttempts:          maxAttempts,
-		RescueStuckJobsAfter: 2 * timeout,
+		RescueStuckJobsAfter: min(2*timeout, timeout+15*time.Second), // a claim keeps out what is still at it
 		RetryPolicy:          &backoff{},
 		PeriodicJobs: []*river.PeriodicJob{
 			periodic(cmp.Or(c.SweepEvery, 30*time.Second), sweepArgs{}),
