@@ -5,8 +5,8 @@ const [, , base, dir] = process.argv;
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 
 /** A window as one has it on a desk, or in the hand. */
-async function open(width, height) {
-  const context = await browser.newContext({ viewport: { width, height }, locale: 'en-IE', baseURL: base, reducedMotion: 'reduce' });
+async function open(width, height, scale) {
+  const context = await browser.newContext({ viewport: { width, height }, locale: 'en-IE', baseURL: base, reducedMotion: 'reduce', deviceScaleFactor: scale });
   return context.newPage();
 }
 
@@ -19,7 +19,7 @@ async function take(page, name) {
   await page.screenshot({ path: `${dir}/${name}.png`, animations: 'disabled' });
 }
 
-const desk = await open(1280, 800);
+const desk = await open(1280, 800, 0.75);
 await desk.goto('/shop');
 await desk.getByRole('heading', { name: 'What others buy' }).waitFor();
 await take(desk, 'shop-home');
@@ -47,12 +47,11 @@ if (!(await address.isChecked())) {
   await desk.getByLabel('City').fill('Berlin');
 }
 await desk.locator('input[name=shipping]').first().waitFor();
-await take(desk, 'shop-checkout');
 await desk.getByRole('button', { name: 'Order and pay' }).click();
 await desk.locator('[data-status=CONFIRMED]').waitFor();
 await take(desk, 'shop-order');
 
-const phone = await open(390, 800);
+const phone = await open(390, 800, 1);
 await phone.goto('/shop/p/nordlicht-x14-laptop');
 await phone.getByRole('button', { name: 'Add to cart' }).waitFor();
 await take(phone, 'shop-phone');

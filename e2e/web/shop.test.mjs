@@ -102,6 +102,7 @@ test('from the search to an order that is confirmed', async () => {
   // An account, whose cart it becomes.
   await page.getByRole('link', { name: 'Check out' }).click();
   await page.getByRole('link', { name: 'Create an account' }).click();
+  await shown(page.getByRole('heading', { name: 'Create an account' }));
   await sound(page, 'the registration');
   const email = `grace-${Date.now()}@example.com`;
   await register(page, 'Grace Hopper', email);
@@ -145,8 +146,8 @@ test('from the search to an order that is confirmed', async () => {
   await page.goto('/shop/orders');
   await shown(page.locator('[data-status=CANCELLED]'));
   await sound(page, 'the orders');
-  await other.check();
-  await me.check();
+  other.check();
+  me.check();
   await me.context.close();
   await other.context.close();
 });

@@ -66,10 +66,17 @@ function Header() {
             <PersonIcon />
             <span className="header-label">{signedIn ? (me?.displayName.split(' ')[0] ?? 'Account') : 'Sign in'}</span>
           </Link>
-          <Link href="/cart" className="header-link" aria-label={`Cart, ${count(quantity, 'item')}`}>
+          <Link href="/cart" className="header-link">
             <CartIcon />
-            <span className="header-label">Cart</span>
-            {quantity > 0 && <span className="badge">{quantity > 99 ? '99+' : quantity}</span>}
+            <span className="sr-only">Cart, {count(quantity, 'item')}</span>
+            <span className="header-label" aria-hidden="true">
+              Cart
+            </span>
+            {quantity > 0 && (
+              <span className="badge" aria-hidden="true">
+                {quantity > 99 ? '99+' : quantity}
+              </span>
+            )}
           </Link>
         </nav>
       </div>

@@ -263,9 +263,11 @@ function Shipping({ countryCode, chosen, country }: { countryCode: string; chose
   const { data, previousData, error, refetch } = useQuery(SHIPPING, { variables: { countryCode }, fetchPolicy: 'cache-and-network' });
   const [select, { loading }] = useMutation(SELECT_SHIPPING);
   const [fault, setFault] = useState<string>();
+  const [wanted, setWanted] = useState<string>();
   const methods = (data ?? previousData)?.cart?.shippingMethods ?? [];
   const choose = useCallback(
     async (method: string | null) => {
+      setWanted(method ?? undefined);
       try {
         const { data: answer } = await select({ variables: { input: { method, countryCode } } });
         setFault(answer?.cartShippingMethodSelect.userErrors[0]?.message);
@@ -292,7 +294,7 @@ function Shipping({ countryCode, chosen, country }: { countryCode: string; chose
         <legend className="sr-only">Shipping</legend>
         {methods.map((m) => (
           <label key={m.code} className="radio">
-            <input type="radio" name="shipping" checked={m.code === chosen} onChange={() => void choose(m.code)} />
+            <input type="radio" name="shipping" checked={m.code === (loading ? (wanted ?? chosen) : chosen)} onChange={() => void choose(m.code)} />
             <span>
               {m.title}
               <span className="soft small block-text">{isZero(m.price) ? 'Free' : <Price value={m.price} />}</span>
