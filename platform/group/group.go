@@ -61,7 +61,7 @@ type Group[K, V any] struct {
 	lanes   int       // under way
 	started time.Time // when the last batch started
 	timer   *time.Timer
-	armed   bool // timer will look again
+	due     time.Time // when timer looks again; zero while it is not set
 	closed  bool
 	idle    chan struct{} // closed once closed, and nothing waits or is under way
 }
@@ -135,7 +135,7 @@ func (g *Group[K, V]) Close(ctx context.Context) error {
 func (g *Group[K, V]) dispatch(now time.Time) {
 	for g.lanes < g.c.Lanes && len(g.waiting) > 0 {
 		if wait := g.hold(now); wait > 0 {
-			g.arm(wait)
+			g.arm(now, wait)
 			return
 		}
 		g.lanes++
@@ -171,23 +171,24 @@ func (g *Group[K, V]) hold(now time.Time) time.Duration {
 	}
 }
 
-// arm has the group look again after a while. It needs the lock.
-func (g *Group[K, V]) arm(wait time.Duration) {
+// arm has the group look again after a while, or sooner. It needs the lock.
+func (g *Group[K, V]) arm(now time.Time, wait time.Duration) {
+	due := now.Add(wait)
 	switch {
-	case g.armed:
+	case !g.due.IsZero() && !due.Before(g.due):
 		return
 	case g.timer == nil:
 		g.timer = time.AfterFunc(wait, g.look)
 	default:
 		g.timer.Reset(wait)
 	}
-	g.armed = true
+	g.due = due
 }
 
 func (g *Group[K, V]) look() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.armed = false
+	g.due = time.Time{}
 	g.dispatch(time.Now())
 	g.settle()
 }

@@ -140,6 +140,22 @@ func TestEvery(t *testing.T) {
 	})
 }
 
+// A batch that ends leaves the next one to wait for its turn only, not for the patience that another lane takes.
+func TestEveryWithLanes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{takes: time.Millisecond}
+		g := group.New(group.Config[int, int]{Name: "test", Lanes: 4, Patience: time.Second, Every: 10 * time.Millisecond, Run: r.run})
+		began := time.Now()
+		first := call(g, 1)
+		call(g, 5).Wait()
+		first.Wait()
+		if took := time.Since(began); took != 11*time.Millisecond || r.sizes() != "[1 5]" {
+			t.Errorf("%v, batches of %s", took, r.sizes())
+		}
+	})
+}
+
 func TestCallersLeave(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
