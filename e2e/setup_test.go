@@ -79,7 +79,7 @@ func setup(t *testing.T, change ...func(*app.Config)) *shop {
 // open puts the program together without running it.
 func open(t *testing.T, c app.Config) *shop {
 	t.Helper()
-	a, err := app.New(t.Context(), c, app.Options{Log: testLog{t}})
+	a, err := app.New(t.Context(), c, app.Options{Log: testLog{t}, Demo: app.DemoAccounts()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,6 +130,7 @@ func (l testLog) Write(b []byte) (int, error) {
 type client struct {
 	s      *shop
 	token  string
+	key    string // of an API client
 	userID string
 }
 
@@ -216,6 +217,9 @@ func (c *client) post(query string, variables vars, headers ...string) (a answer
 	req.Header.Set("Content-Type", "application/json")
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.key != "" {
+		req.Header.Set("X-API-Key", c.key)
 	}
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])

@@ -10359,7 +10359,7 @@ input WebhookEndpointCreateInput {
   description: String! = ""
   "What it is told of. Each type needs the scope that reads its subject, orders:read or payments:read."
   eventTypes: [WebhookEventType!]!
-  "A query with the one variable ` + "`" + `$id: ID!` + "`" + ` and the one field ` + "`" + `order(id: $id)` + "`" + `, ` + "`" + `payment(id: $id)` + "`" + ` or ` + "`" + `node(id: $id)` + "`" + `, whose answer is sent as ` + "`" + `data` + "`" + `. It is run with the owner's rights at each attempt. When left out, the id alone is sent."
+  "A query with the one variable ` + "`" + `$id: ID!` + "`" + ` and the one field ` + "`" + `order(id: $id)` + "`" + `, ` + "`" + `payment(id: $id)` + "`" + ` or ` + "`" + `node(id: $id)` + "`" + `, whose answer is sent as ` + "`" + `data` + "`" + `; of an API client ` + "`" + `node(id: $id)` + "`" + `. It is run with the owner's rights at each attempt. When left out, the id alone is sent."
   payloadSelection: String
   "The version of the envelope: ` + "`" + `2026-11-01` + "`" + `, which is the current one."
   apiVersion: String

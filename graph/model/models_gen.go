@@ -2820,7 +2820,7 @@ type WebhookEndpointCreateInput struct {
 	Description string `json:"description"`
 	// What it is told of. Each type needs the scope that reads its subject, orders:read or payments:read.
 	EventTypes []WebhookEventType `json:"eventTypes"`
-	// A query with the one variable `$id: ID!` and the one field `order(id: $id)`, `payment(id: $id)` or `node(id: $id)`, whose answer is sent as `data`. It is run with the owner's rights at each attempt. When left out, the id alone is sent.
+	// A query with the one variable `$id: ID!` and the one field `order(id: $id)`, `payment(id: $id)` or `node(id: $id)`, whose answer is sent as `data`; of an API client `node(id: $id)`. It is run with the owner's rights at each attempt. When left out, the id alone is sent.
 	PayloadSelection *string `json:"payloadSelection"`
 	// The version of the envelope: `2026-11-01`, which is the current one.
 	APIVersion *string `json:"apiVersion"`

@@ -20,6 +20,7 @@ CREATE TABLE webhooks.endpoints (
     disabled_at    timestamptz,
     news           text        NOT NULL CHECK (news IN ('', 'PAUSED', 'RESUMED', 'DISABLED')), -- what its owner is still to be told
     news_count     bigint      NOT NULL CHECK (news_count >= 0), -- of all times
+    notices        bigint      NOT NULL DEFAULT 0 CHECK (notices >= 0), -- that were written to the outbox
     version        integer     NOT NULL CHECK (version > 0),
     created_at     timestamptz NOT NULL,
     updated_at     timestamptz NOT NULL,

@@ -45,6 +45,13 @@ type accountData struct {
 	Email       string    `json:"email"`
 	DisplayName string    `json:"displayName"`
 	Token       string    `json:"token"`
+	Webhook     *hookData `json:"webhook"`
+}
+
+// hookData is a webhook endpoint in an event.
+type hookData struct {
+	Host   string `json:"host"`
+	Reason string `json:"reason"`
 }
 
 // orderData is the data of an event of an order.
@@ -102,6 +109,7 @@ type content struct {
 	Token   string     // of an account's event; secret
 	Order   *orderData // of an order's event
 	OrderID uuid.UUID
+	Webhook *hookData // of a webhook endpoint's event
 }
 
 // orderFailed is one type for two kinds: the reason decides.
@@ -133,12 +141,16 @@ var kindsByType = map[string]Kind{
 	"orders.return_rejected":             ReturnRejected,
 	"orders.return_received":             ReturnReceived,
 	"orders.return_refunded":             ReturnRefunded,
+	"webhooks.endpoint_paused":           WebhookPaused,
+	"webhooks.endpoint_resumed":          WebhookResumed,
+	"webhooks.endpoint_disabled":         WebhookDisabled,
 }
 
 // about says what of an event's data a kind needs.
 type about struct {
 	order bool // the data is an order's, else an account's
 	back  bool // it is about a return of the order
+	hook  bool // it is about a webhook endpoint
 	token bool // the e-mail carries a secret; such a kind is not for the inbox
 }
 
@@ -157,6 +169,9 @@ var abouts = map[Kind]about{
 	ReturnRejected:    {order: true, back: true},
 	ReturnReceived:    {order: true, back: true},
 	ReturnRefunded:    {order: true, back: true},
+	WebhookPaused:     {hook: true},
+	WebhookResumed:    {hook: true},
+	WebhookDisabled:   {hook: true},
 }
 
 // kindOf gives the kind of an event and what it says. ok is false for a type that no customer is
@@ -194,6 +209,7 @@ func parseContent(kind Kind, data []byte) (*content, error) {
 			return nil, errors.New("its data is not that of an account's event")
 		}
 		c.UserID, c.Email, c.Name, c.Token = a.UserID, a.Email, a.DisplayName, a.Token
+		c.Webhook = a.Webhook
 	}
 	return c, c.validate(kind)
 }
@@ -209,6 +225,8 @@ func (c *content) validate(kind Kind) error {
 		return errors.New("it names no order")
 	case abouts[kind].token && c.Token == "":
 		return errors.New("it has no token")
+	case abouts[kind].hook && (c.Webhook == nil || c.Webhook.Host == ""):
+		return errors.New("it names no webhook endpoint")
 	case kind == OrderRefunded && c.Order.Refund == nil:
 		return errors.New("it names no refund")
 	case abouts[kind].back && (c.Order.Return == nil || c.Order.Return.Number == ""):

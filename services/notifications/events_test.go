@@ -57,6 +57,14 @@ var samples = map[Kind]Event{
 	ReturnRejected:  sample("orders.return_rejected", orderJSON(`,"return":{"number":"T-100042-R1","reason":"It was worn."}`)),
 	ReturnReceived:  sample("orders.return_received", orderJSON(`,"return":{"number":"T-100042-R1","refund":{"amount":4890,"currency":"EUR"}}`)),
 	ReturnRefunded:  sample("orders.return_refunded", orderJSON(`,"return":{"number":"T-100042-R1","refund":{"amount":4890,"currency":"EUR"}}`)),
+
+	WebhookPaused:   sample("webhooks.endpoint_paused", hookJSON("")),
+	WebhookResumed:  sample("webhooks.endpoint_resumed", hookJSON("")),
+	WebhookDisabled: sample("webhooks.endpoint_disabled", hookJSON("FAILING")),
+}
+
+func hookJSON(reason string) string {
+	return strings.TrimSuffix(accountJSON(""), "}") + `,"webhook":{"host":"hooks.example.com","reason":"` + reason + `"}}`
 }
 
 func sample(kind, data string) Event {

@@ -52,6 +52,10 @@ const (
 	ReturnRejected  Kind = "RETURN_REJECTED"
 	ReturnReceived  Kind = "RETURN_RECEIVED"
 	ReturnRefunded  Kind = "RETURN_REFUNDED"
+
+	WebhookPaused   Kind = "WEBHOOK_PAUSED"
+	WebhookResumed  Kind = "WEBHOOK_RESUMED"
+	WebhookDisabled Kind = "WEBHOOK_DISABLED"
 )
 
 // Channel is how something is sent.

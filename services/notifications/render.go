@@ -43,6 +43,7 @@ type view struct {
 	Action     *action
 	Token      string
 	Order      *orderData
+	Webhook    *hookData
 	Refund     *amount
 	Parcel     *fulfillmentData
 	Note       string
@@ -96,7 +97,7 @@ func (r *renderer) message(d *Delivery, c *content) (*Message, error) {
 }
 
 func (r *renderer) view(kind Kind, c *content) *view {
-	v := &view{Shop: r.shop, BaseURL: r.baseURL, Name: oneLine(c.Name), Recipient: c.Email, Token: c.Token, Order: c.Order}
+	v := &view{Shop: r.shop, BaseURL: r.baseURL, Name: oneLine(c.Name), Recipient: c.Email, Token: c.Token, Order: c.Order, Webhook: c.Webhook}
 	v.Action = r.action(kind, c)
 	if c.Order != nil {
 		if c.Order.Refund != nil && kind == OrderRefunded {

@@ -54,7 +54,7 @@ func TestInboxEntries(t *testing.T) {
 	t.Parallel()
 	var all strings.Builder
 	for _, kind := range []Kind{Welcome, PasswordChanged, SecondFactorEnabled, SecondFactorDisabled, RecoveryCodesRenewed, RecoveryCodeUsed, AccountExists, OrderConfirmed, OrderFailed, PaymentFailed, OrderCancelled, OrderShipped, OrderDelivered, OrderRefunded,
-		ReturnRequested, ReturnApproved, ReturnRejected, ReturnReceived, ReturnRefunded} {
+		ReturnRequested, ReturnApproved, ReturnRejected, ReturnReceived, ReturnRefunded, WebhookPaused, WebhookResumed, WebhookDisabled} {
 		_, c, _, err := kindOf(samples[kind])
 		if err != nil {
 			t.Fatal(err)

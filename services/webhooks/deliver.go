@@ -257,7 +257,7 @@ func (s *Service) TellNews(ctx context.Context) error {
 		notices := make([]Notice, len(people))
 		for i, p := range people {
 			notices[i] = Notice{
-				ID: uuid.Must(uuid.NewV7()), Type: newsTypes[e.News], EndpointID: e.ID, Sequence: e.NewsCount, Time: s.now(),
+				ID: uuid.Must(uuid.NewV7()), Type: newsTypes[e.News], EndpointID: e.ID, Time: s.now(),
 				Data: NoticeData{UserID: p.UserID, Email: p.Email, DisplayName: p.DisplayName, Webhook: NoticeHook{EndpointID: e.ID, Host: host, Reason: e.Reason}},
 			}
 		}

@@ -107,7 +107,6 @@ type Notice struct {
 	ID         uuid.UUID
 	Type       string
 	EndpointID uuid.UUID
-	Sequence   int64
 	Time       time.Time
 	Data       NoticeData
 }

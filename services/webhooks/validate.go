@@ -10,6 +10,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/viewer"
 )
@@ -72,15 +74,16 @@ func checkDescription(text string) (errs.Code, string) {
 	return "", ""
 }
 
-// roots are the root fields by which a selection reads the subjects of event types.
-func roots(eventTypes []string) []string {
+// roots are the root fields by which a selection of an owner reads the subjects of event types.
+func roots(o Owner, eventTypes []string) []string {
 	var list []string
 	for _, t := range eventTypes {
 		if s, ok := SubjectOf(t); ok && !slices.Contains(list, string(s)) {
 			list = append(list, string(s))
 		}
 	}
-	if len(list) > 1 { // one field has to read them all
+	// One field has to read them all, and those of one subject need an account, which an API client has not.
+	if len(list) > 1 || o.UserID == uuid.Nil {
 		return []string{"node"}
 	}
 	return append(list, "node")
@@ -110,7 +113,7 @@ func (s *Service) check(ctx context.Context, v viewer.Viewer, e *Endpoint) error
 	if len(e.Selection) > maxSelection {
 		c.Add(errs.TooLong, "A selection has at most 8192 bytes.", "payloadSelection")
 	} else if e.Selection != "" && len(e.EventTypes) > 0 {
-		c.Merge(s.graph.CheckSelection(ctx, e.Selection, roots(e.EventTypes)))
+		c.Merge(s.graph.CheckSelection(ctx, e.Selection, roots(e.Owner, e.EventTypes)))
 	}
 	return c.Err()
 }

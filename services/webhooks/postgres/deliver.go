@@ -49,7 +49,7 @@ WHERE d.status = 'PENDING' AND (d.claimed_until IS NULL OR d.claimed_until < $1)
 LIMIT $2`
 
 	untold   = `SELECT ` + endpointColumns + ` FROM webhooks.endpoints e WHERE e.news <> '' ORDER BY e.id LIMIT $1`
-	markTold = `UPDATE webhooks.endpoints SET news = '' WHERE id = $1 AND news_count = $2 AND news <> ''`
+	markTold = `UPDATE webhooks.endpoints SET news = '', notices = notices + $3 WHERE id = $1 AND news_count = $2 AND news <> '' RETURNING notices - $3`
 )
 
 // Accept implements webhooks.Store.
@@ -135,9 +135,13 @@ func (s *Store) Untold(ctx context.Context, limit int) ([]*webhooks.Endpoint, er
 // Tell implements webhooks.Store.
 func (s *Store) Tell(ctx context.Context, endpointID uuid.UUID, count int64, notices []webhooks.Notice) error {
 	return postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
-		done, err := tx.Exec(ctx, markTold, endpointID, count)
-		if err != nil || done.RowsAffected() == 0 {
-			return err // another one told it
+		var before int64
+		err := tx.QueryRow(ctx, markTold, endpointID, count, len(notices)).Scan(&before)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // another one told it
+		}
+		if err != nil {
+			return err
 		}
 		events := make([]outbox.Event, len(notices))
 		for i, n := range notices {
@@ -145,7 +149,7 @@ func (s *Store) Tell(ctx context.Context, endpointID uuid.UUID, count int64, not
 			if err != nil {
 				return err
 			}
-			events[i] = outbox.Event{ID: n.ID, Type: n.Type, Source: Source, Subject: n.EndpointID.String(), Sequence: n.Sequence, Time: n.Time, Data: data}
+			events[i] = outbox.Event{ID: n.ID, Type: n.Type, Source: Source, Subject: n.EndpointID.String(), Sequence: before + int64(i) + 1, Time: n.Time, Data: data}
 		}
 		return outbox.Write(ctx, tx, Schema, events...)
 	})
