@@ -27,7 +27,7 @@ const checkoutName = "checkout to CONFIRMED"
 
 // A customer looks at the order after firstLook, and then ever less often: to look costs the shop, too.
 const (
-	firstLook = 50 * time.Millisecond
+	firstLook = 100 * time.Millisecond
 	lastLook  = time.Second
 )
 

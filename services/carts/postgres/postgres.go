@@ -157,7 +157,7 @@ ON CONFLICT (id) DO UPDATE SET quantity = excluded.quantity`
 // Edit implements carts.Store. The cart's row is locked, so that changes of one cart follow one another.
 func (s *Store) Edit(ctx context.Context, e carts.Edit) (*carts.Stored, error) {
 	var result *carts.Stored
-	err := postgres.InPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
+	err := postgres.InSteadyPipeline(ctx, s.pool, func(p *postgres.Pipeline) error {
 		id, used, found, err := lock(ctx, p, e)
 		gone := errs.Is(err, errs.NotFound) && e.Key != nil // the cart of an earlier call may be closed by now
 		if err != nil && !gone {
