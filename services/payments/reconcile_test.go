@@ -140,7 +140,7 @@ func TestNotices(t *testing.T) {
 	if got, err := s.Payment(staff(t), p.ID); err != nil || got.Captured != eur(600) {
 		t.Errorf("after the notice: %+v, %v", got, err)
 	}
-	if types := s.events(t, p); len(types) != 2 {
+	if types := s.events(t, p); len(types) != 3 || types[2] != payments.EventAnsweredLate {
 		t.Errorf("events: %v", types)
 	}
 

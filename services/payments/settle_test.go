@@ -169,7 +169,7 @@ func TestTimeoutToken(t *testing.T) {
 	if p, err = s.Authorize(program(t), order, customer, eur(100), sandbox.TokenTimeout); err != nil || p.Status != payments.Authorized {
 		t.Errorf("looked up: %+v, %v", p, err)
 	}
-	if events := s.events(t, p); len(events) != 1 {
+	if events := s.events(t, p); len(events) != 2 || events[1] != payments.EventAnsweredLate {
 		t.Errorf("events: %v", events)
 	}
 }
