@@ -74,7 +74,7 @@ func TestProductionShowsLittle(t *testing.T) {
 			t.Errorf("%s: %s", query, a.text)
 		}
 	}
-	for _, target := range []string{"/", "/playground", "/playground/graphiql.js"} {
+	for _, target := range []string{"/", "/playground", "/playground/accounts.json"} {
 		if a := e.do(t, "GET", target, ""); a.status != 404 {
 			t.Errorf("%s: %d", target, a.status)
 		}

@@ -8,6 +8,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -141,7 +142,10 @@ func New(c Config, d Deps) (*Gateway, error) {
 	g.budgets = throttle.New(throttle.Config{Bank: d.Budgets, Log: d.Log, Registry: d.Registry})
 	g.streams.init(c.Streams, d.Registry)
 	g.exec = g.newExecutor()
-	g.handler = g.routes()
+	var err error
+	if g.handler, err = g.routes(); err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
 	return g, nil
 }
 
@@ -151,7 +155,7 @@ func (g *Gateway) Close(ctx context.Context) { g.budgets.Close(ctx) }
 // Handler answers every route of the edge.
 func (g *Gateway) Handler() http.Handler { return g.handler }
 
-func (g *Gateway) routes() http.Handler {
+func (g *Gateway) routes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	graph := g.crossOrigin(g.rated(g.graphHandler()))
 	mux.Handle("/graphql", route("/graphql", graph))
@@ -174,9 +178,13 @@ func (g *Gateway) routes() http.Handler {
 		mux.Handle("POST /webhooks/"+name, route("/webhooks/"+name, handler))
 	}
 	if !g.config.Production {
-		playground := newPlayground()
-		mux.Handle("GET /playground", route("/playground", http.HandlerFunc(playground.page)))
-		mux.Handle("GET /playground/{file}", route("/playground/", http.HandlerFunc(playground.asset)))
+		playground, err := newPlayground()
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle("GET "+playgroundPrefix, route(playgroundPrefix, playground))
+		mux.Handle("GET "+playgroundPrefix+"/", route(playgroundPrefix, playground))
+		mux.Handle("GET "+playgroundPrefix+"/accounts.json", route(playgroundPrefix, http.HandlerFunc(g.demoAccounts)))
 		mux.Handle("GET /{$}", route("/", http.HandlerFunc(g.landing)))
 		if g.deps.Mailbox != nil {
 			mux.Handle("/dev/mailbox", route("/dev/mailbox", g.deps.Mailbox))
@@ -184,7 +192,7 @@ func (g *Gateway) routes() http.Handler {
 		}
 	}
 	mux.Handle("/", route("other", http.HandlerFunc(notFound)))
-	return g.observed(g.recovered(g.secured(mux)))
+	return g.observed(g.recovered(g.secured(mux))), nil
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) {
