@@ -312,6 +312,7 @@ func TestFederation(t *testing.T) {
 	}
 	whole := splitUp(t, s)
 	t.Run("rights", whole.rights)
+	t.Run("batches", whole.batches)
 	for _, router := range []struct {
 		script string
 		events bool // whether it has subscriptions
