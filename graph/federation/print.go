@@ -69,6 +69,8 @@ func (p *projection) composable(d *ast.Directive, f *ast.FieldDefinition) *ast.D
 		switch {
 		case d.Name == "cost" && arg.Name == "weight":
 			a.Value = &ast.Value{Kind: ast.IntValue, Raw: arg.Value.Raw}
+		case d.Name == "listSize" && arg.Name == "assumedSize" && f != nil && slicedByDefault(d, f):
+			continue // nothing is assumed where the schema says it
 		case d.Name == "listSize" && arg.Name == "slicingArguments" && f != nil:
 			v := *arg.Value
 			v.Children = nil
@@ -85,6 +87,20 @@ func (p *projection) composable(d *ast.Directive, f *ast.FieldDefinition) *ast.D
 		out.Arguments = append(out.Arguments, &a)
 	}
 	return &out
+}
+
+// slicedByDefault tells whether one of the arguments that slice a list has a default.
+func slicedByDefault(d *ast.Directive, f *ast.FieldDefinition) bool {
+	list := d.Arguments.ForName("slicingArguments")
+	if list == nil {
+		return false
+	}
+	for _, child := range list.Value.Children {
+		if by := f.Arguments.ForName(child.Value.Raw); by != nil && by.DefaultValue != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // without copies a definition without the code generator's directives and without fields for routers
