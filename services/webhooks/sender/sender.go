@@ -28,7 +28,7 @@ const (
 
 const (
 	userAgent    = "TechMart-Webhooks/1"
-	maxExcerpt   = 1024     // bytes of a response that are read
+	maxExcerpt   = 2048     // bytes of a response that are read: half of them are kept, without what is secret
 	maxHeaders   = 16 << 10 // bytes of a response's headers
 	idleFor      = 30 * time.Second
 	idlePerHost  = 2

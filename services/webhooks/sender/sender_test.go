@@ -44,7 +44,7 @@ func TestSend(t *testing.T) {
 		_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
 	})
 	r := send(t, sender.Config{Allowed: loopback}, url)
-	if r.Outcome != webhooks.Succeeded || r.Status != 200 || len(r.Excerpt) != 1024 {
+	if r.Outcome != webhooks.Succeeded || r.Status != 200 || len(r.Excerpt) != 2048 {
 		t.Errorf("%s %d, %d bytes", r.Outcome, r.Status, len(r.Excerpt))
 	}
 	for name, want := range map[string]string{"webhook-id": "whd_1", "webhook-timestamp": "1614265330", "webhook-signature": "v1,abc", "content-type": "application/json"} {
