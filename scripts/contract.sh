@@ -17,5 +17,6 @@ test) NODE_ENV=test node --test --test-reporter=dot test/*.test.mjs ;;
 release) ;;
 *) echo "usage: contract.sh [check|test|release]" >&2; exit 2 ;;
 esac
+node manifests.mjs --check
 node lint.mjs
 node check.mjs "$task"

@@ -9,7 +9,9 @@ import {
 export function readManifests(clients) {
   const documents = [];
   for (const client of readdirSync(clients, { withFileTypes: true }).filter((e) => e.isDirectory()).map((e) => e.name).sort()) {
-    for (const file of manifests(join(clients, client))) {
+    const files = manifests(join(clients, client));
+    if (files.length === 0) throw new Error(`clients/${client} has no manifest: a file *manifest*.json with what it publishes`);
+    for (const file of files) {
       for (const { name, body } of operations(JSON.parse(readFileSync(file, 'utf8')))) documents.push({ client, name, body });
     }
   }
