@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/techmart/techmart/app"
 	web "github.com/techmart/techmart/clients/web"
 	"github.com/techmart/techmart/e2e/node"
 	"github.com/techmart/techmart/gateway/documents"
@@ -15,8 +16,6 @@ import (
 	"github.com/techmart/techmart/services/products"
 	"github.com/techmart/techmart/services/users"
 	"github.com/techmart/techmart/services/viewer"
-
-	"github.com/techmart/techmart/app"
 )
 
 const (
