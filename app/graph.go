@@ -29,7 +29,7 @@ func (a *App) newGraph() (graphs, error) {
 	if whole.Subgraph, err = a.newSubgraph(nil); err != nil {
 		return graphs{}, err
 	}
-	if g.part = g.whole; len(parts) == 0 {
+	if g.part = g.whole; len(parts) == 0 && whole.Subgraph.Schema() == g.whole.Schema() {
 		return g, nil
 	}
 	part := a.newResolver(g.costs)

@@ -89,6 +89,9 @@ func (g *Graph) Entity(name string) Kind { return g.entities[name] }
 
 // Project gives the subgraph of the parts, of the whole graph for none. It fails for a schema with an
 // SDL file that no part has.
+//
+// The whole graph is executed without what is @inaccessible, as a router shows it to its clients; a router
+// needs it of the parts, which have it.
 func Project(whole *ast.Schema, parts ...Part) (*Graph, error) {
 	all := Parts()
 	if len(parts) == 0 {
@@ -103,8 +106,9 @@ func Project(whole *ast.Schema, parts ...Part) (*Graph, error) {
 	}
 	p.run()
 	g := &Graph{schema: whole, sdl: p.sdl(), entities: p.entities}
-	if len(p.parts) < len(all) {
-		schema, err := gqlparser.LoadSchema(&ast.Source{Name: "subgraph", Input: p.executed()})
+	hides := len(p.parts) == len(all) && hidden(whole)
+	if len(p.parts) < len(all) || hides {
+		schema, err := gqlparser.LoadSchema(&ast.Source{Name: "subgraph", Input: p.executed(hides)})
 		if err != nil {
 			return nil, fmt.Errorf("federation: %w", err)
 		}

@@ -370,3 +370,64 @@ func TestStubs(t *testing.T) {
 		t.Errorf("the parts know of each other\n%s\nand not\n%s", a, b)
 	}
 }
+
+// The fields by which one part leads to an entity of another: their resolvers answer with its key alone where
+// it is elsewhere (resolvers/entities_references.go); e2e/federation_rights_test.go counts that this costs nothing.
+func TestWaysToOtherParts(t *testing.T) {
+	t.Parallel()
+	s := whole()
+	var got []string
+	for _, part := range federation.Parts() {
+		g := project(t, s, part)
+		for name, def := range g.Schema().Types {
+			if !own(def) || def.Kind != ast.Object {
+				continue
+			}
+			for _, f := range visible(def) {
+				if kind := g.Entity(f.Type.Name()); kind == federation.Stub || kind == federation.Extended {
+					got = append(got, fmt.Sprintf("%s: %s.%s", part, name, f.Name))
+				}
+			}
+		}
+	}
+	slices.Sort(got)
+	want := []string{
+		"notifications: WebhookEndpoint.account",
+		"orders: CartLine.variant", "orders: Order.customer", "orders: OrderLine.product", "orders: OrderLine.variant",
+		"payments: Payment.order",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the ways to other parts are\n%s\nand not\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// What is @inaccessible is for routers: the whole graph is served without it, its parts have it, and it is
+// composed.
+func TestInaccessible(t *testing.T) {
+	t.Parallel()
+	s := gqlparser.MustLoadSchema(&ast.Source{Name: "users.graphqls", Input: `
+		directive @inaccessible on FIELD_DEFINITION | OBJECT | ARGUMENT_DEFINITION | ENUM_VALUE
+		directive @tag(name: String!) repeatable on FIELD_DEFINITION
+		type Query { open(all: Boolean @inaccessible, some: Int): State @tag(name: "public") hidden: Int @inaccessible secret: Secret _entities: Int }
+		type Secret @inaccessible { value: Int }
+		enum State { ON OFF @inaccessible }`})
+	g := project(t, s)
+	query := g.Schema().Query
+	if query.Fields.ForName("open") == nil || query.Fields.ForName("open").Arguments.ForName("some") == nil || query.Fields.ForName("_entities") == nil {
+		t.Error("too much is gone")
+	}
+	if query.Fields.ForName("hidden") != nil || query.Fields.ForName("secret") != nil || g.Schema().Types["Secret"] != nil ||
+		query.Fields.ForName("open").Arguments.ForName("all") != nil || len(g.Schema().Types["State"].EnumValues) != 1 {
+		t.Error("what is inaccessible is served")
+	}
+	for _, part := range []*ast.Schema{project(t, s, federation.Users).Schema()} {
+		if part.Query.Fields.ForName("hidden") == nil || part.Types["Secret"] == nil || len(part.Types["State"].EnumValues) != 2 {
+			t.Error("a router does not get what is inaccessible")
+		}
+	}
+	for _, text := range []string{"hidden: Int @inaccessible", `@tag(name: "public")`, "OFF @inaccessible"} {
+		if !strings.Contains(g.SDL(), text) {
+			t.Errorf("%s is not composed", text)
+		}
+	}
+}

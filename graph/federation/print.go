@@ -9,14 +9,59 @@ import (
 	"github.com/vektah/gqlparser/v2/formatter"
 )
 
-// executed writes the projection as it is executed.
-func (p *projection) executed() string {
+// executed writes the projection as it is executed, without what is @inaccessible where it hides that.
+func (p *projection) executed(hides bool) string {
 	doc := &ast.SchemaDocument{}
 	doc.Directives = p.directives()
 	for _, name := range slices.Sorted(maps.Keys(p.types)) {
-		doc.Definitions = append(doc.Definitions, without(p.types[name], nil))
+		def := without(p.types[name], nil)
+		if hides {
+			if def = p.accessible(def); def == nil {
+				continue
+			}
+		}
+		doc.Definitions = append(doc.Definitions, def)
 	}
 	return text(doc)
+}
+
+// hidden tells whether anything of a schema is @inaccessible.
+func hidden(s *ast.Schema) bool {
+	for _, def := range s.Types {
+		if inaccessible(def.Directives) {
+			return true
+		}
+		for _, f := range def.Fields {
+			if inaccessible(f.Directives) || slices.ContainsFunc(f.Arguments, func(a *ast.ArgumentDefinition) bool { return inaccessible(a.Directives) }) {
+				return true
+			}
+		}
+		if slices.ContainsFunc(def.EnumValues, func(v *ast.EnumValueDefinition) bool { return inaccessible(v.Directives) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func inaccessible(list ast.DirectiveList) bool { return list.ForName("inaccessible") != nil }
+
+// accessible takes what is @inaccessible out of a copy of a definition; nil for one that is so itself.
+func (p *projection) accessible(def *ast.Definition) *ast.Definition {
+	gone := func(name string) bool {
+		other := p.whole.Types[name]
+		return other != nil && inaccessible(other.Directives)
+	}
+	if inaccessible(def.Directives) {
+		return nil
+	}
+	def.Types = slices.DeleteFunc(slices.Clone(def.Types), gone)
+	def.Interfaces = slices.DeleteFunc(slices.Clone(def.Interfaces), gone)
+	def.EnumValues = slices.DeleteFunc(slices.Clone(def.EnumValues), func(v *ast.EnumValueDefinition) bool { return inaccessible(v.Directives) })
+	def.Fields = slices.DeleteFunc(def.Fields, func(f *ast.FieldDefinition) bool { return inaccessible(f.Directives) || gone(f.Type.Name()) })
+	for _, f := range def.Fields {
+		f.Arguments = slices.DeleteFunc(f.Arguments, func(a *ast.ArgumentDefinition) bool { return inaccessible(a.Directives) || gone(a.Type.Name()) })
+	}
+	return def
 }
 
 // sdl writes the projection as it is composed: without what the federation specification itself gives
