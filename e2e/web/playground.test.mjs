@@ -84,7 +84,7 @@ test('the playground', async (t) => {
       const text = await summary.textContent();
       assert.ok(!/error/.test(text), `${name}: ${text}: ${await answer.textContent()}`);
       const said = (await answer.textContent()).replaceAll('\u00a0', ' ');
-      assert.ok(!/"(code|errors)": /.test(said), `${name}: ${said}`);
+      assert.ok(!/"errors": |"userErrors": \[\s*\{/.test(said), `${name}: ${said}`);
       if (name === 'My account and orders') {
         await shoot('playground');
       }

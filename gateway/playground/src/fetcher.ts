@@ -31,15 +31,19 @@ export function makeFetcher(): Fetcher {
       return result;
     }
     const streamed = getOperationAST(options?.documentAST ?? parse(params.query), params.operationName)?.operation === OperationTypeNode.SUBSCRIPTION;
-    const seen = (answer: ExecutionResult, events: number): Answer => ({
-      operation: params.operationName ?? '',
-      took: performance.now() - began,
-      bytes,
-      events,
-      errors: answer.errors?.length ?? 0,
-      cost: answer.extensions?.cost as Cost | undefined,
-      trace: answer.extensions?.trace as Trace | undefined,
-    });
+    const seen = (answer: ExecutionResult, events: number): Answer => {
+      const shown = {
+        operation: params.operationName ?? '',
+        took: performance.now() - began,
+        bytes,
+        events,
+        errors: answer.errors?.length ?? 0,
+        cost: answer.extensions?.cost as Cost | undefined,
+        trace: answer.extensions?.trace as Trace | undefined,
+      };
+      delete answer.extensions?.trace; // it has a place of its own
+      return shown;
+    };
     if (Symbol.asyncIterator in result) {
       return each(result as AsyncIterable<ExecutionResult>, (answer, n) => answered(seen(answer, streamed ? n : 0)));
     }
