@@ -37,6 +37,7 @@ func newWorld(t *testing.T) *world {
 	w.ids["password"], w.ids["location"] = password, model.ID(model.PrefixLocation, products.Locations[0].ID)
 	w.catalogue()
 	w.ids["promotion"] = w.promotion()
+	w.ids["webhookEndpoint"], w.ids["webhookDelivery"] = w.webhook()
 	w.cart()
 	var seen struct {
 		Me    struct{ Email string }
@@ -316,7 +317,16 @@ func (w *world) toBeUsedUp() map[string]func() any {
 			w.s.signInAgain(ada).must(&out, `{ me { sessions { id } } }`, nil)
 			return out.Me.Sessions[0].ID
 		},
-		"newPromotion": w.promotion,
-		"newUser":      func() any { return w.s.as(users.Customer).userID },
+		"newPromotion":       w.promotion,
+		"newWebhookEndpoint": func() any { id, _ := w.webhook(); return id },
+		"newUser":            func() any { return w.s.as(users.Customer).userID },
 	}
+}
+
+// webhook makes a webhook endpoint of another administrator, with a delivery that is under way.
+func (w *world) webhook() (endpoint, delivery any) {
+	w.s.t.Helper()
+	owner := w.s.as(users.Admin)
+	id, _ := owner.hook(vars{"url": "https://hooks.invalid/", "eventTypes": allOfOrders})
+	return id, owner.testWebhook(id)
 }

@@ -21,6 +21,7 @@ var moves = map[string]string{
 	"productUpdate": "compares versions", "productArchive": "sets a status", "inventoryPolicySet": "sets a choice", "categoryCreate": "its slug is taken once",
 	"categoryUpdate": "compares versions", "categoryDelete": "deletes", "reviewCreate": "one of each customer", "reviewDelete": "deletes",
 	"promotionUpdate": "compares versions", "promotionDelete": "deletes",
+	"webhookEndpointUpdate": "compares versions", "webhookEndpointDelete": "deletes",
 	"notificationsMarkRead": "sets a mark",
 }
 

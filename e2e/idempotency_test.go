@@ -232,6 +232,55 @@ var repeatables = map[string]func(*shop) repeatable{
 			effect: func() string { return staff.shows(`{ promotions(first: 100) { totalCount } }`, nil) },
 		}
 	},
+	"webhookEndpointCreate": func(s *shop) repeatable {
+		admin := s.as(users.Admin)
+		return repeatable{
+			mutation: "webhookEndpointCreate", shows: `endpoint { id url }`, by: admin,
+			input: vars{"url": "https://hooks.example/", "eventTypes": allOfOrders}, other: vars{"url": "https://other.example/"},
+			effect: func() string { return admin.shows(`{ webhookEndpoints(first: 100) { totalCount } }`, nil) },
+		}
+	},
+	"webhookEndpointRotateSecret": func(s *shop) repeatable {
+		admin := s.as(users.Admin)
+		id, _ := admin.hook(vars{"url": "https://hooks.example/", "eventTypes": allOfOrders})
+		return repeatable{
+			mutation: "webhookEndpointRotateSecret", shows: `endpoint { id version }`, by: admin, input: vars{"id": id}, other: vars{"overlapHours": 1},
+			effect: func() string {
+				return admin.shows(`query($id: ID!) { webhookEndpoint(id: $id) { secrets { createdAt expiresAt } } }`, vars{"id": id})
+			},
+		}
+	},
+	"webhookEndpointTest": func(s *shop) repeatable {
+		admin := s.as(users.Admin)
+		id, _ := admin.hook(vars{"url": "https://hooks.invalid/", "eventTypes": allOfOrders})
+		another, _ := admin.hook(vars{"url": "https://hooks.invalid/", "eventTypes": allOfOrders})
+		return repeatable{
+			mutation: "webhookEndpointTest", shows: `delivery { id }`, by: admin, input: vars{"id": id}, other: vars{"id": another},
+			effect: func() string {
+				return admin.shows(`query($id: ID!) { webhookEndpoint(id: $id) { deliveries { totalCount nodes { id } } } }`, vars{"id": id})
+			},
+		}
+	},
+	"webhookDeliveryRedeliver": func(s *shop) repeatable {
+		admin := s.as(users.Admin)
+		id, _ := admin.hook(vars{"url": "https://hooks.invalid/", "eventTypes": allOfOrders})
+		ended := func() string {
+			delivery := admin.testWebhook(id)
+			admin.change("webhookEndpointUpdate", "WebhookEndpointUpdateInput", vars{"id": id, "enabled": false})
+			eventually(s.t, "it is given up", func() bool {
+				return strings.Contains(admin.shows(`query($id: ID!) { webhookDelivery(id: $id) { status } }`, vars{"id": delivery}), "FAILED")
+			})
+			admin.change("webhookEndpointUpdate", "WebhookEndpointUpdateInput", vars{"id": id, "enabled": true})
+			return delivery
+		}
+		first := ended()
+		return repeatable{
+			mutation: "webhookDeliveryRedeliver", shows: `delivery { id }`, by: admin, input: vars{"id": first}, other: vars{"id": ended()},
+			effect: func() string {
+				return admin.shows(`query($id: ID!) { webhookDelivery(id: $id) { endpoint { deliveries { totalCount } } } }`, vars{"id": first})
+			},
+		}
+	},
 	"inventoryAdjust": func(s *shop) repeatable {
 		p, staff := s.unique(4), s.as(users.CatalogManager)
 		return repeatable{

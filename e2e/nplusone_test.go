@@ -148,6 +148,13 @@ func (s *shop) listArgs(admin *client) map[string]string {
 	}
 	admin.change("cartLinesAdd", "CartLinesAddInput", vars{"lines": lines})
 	product := out.Products.Nodes[0]
+	var hook, delivery string
+	for range 8 {
+		hook, _ = admin.hook(vars{"url": "http://127.0.0.1:9999/", "eventTypes": allOfOrders})
+		for range 2 {
+			delivery = admin.testWebhook(hook)
+		}
+	}
 	now := time.Now().UTC()
 	return map[string]string{
 		"Query.node":                  fmt.Sprintf("id: %q", product.ID),
@@ -162,6 +169,8 @@ func (s *shop) listArgs(admin *client) map[string]string {
 		"Query.payment":               fmt.Sprintf("id: %q", out.Payments.Nodes[0].ID),
 		"Query.promotion":             `id: "promo_00000000000000000000000000"`, // it has no lists
 		"Query.paymentReconciliation": fmt.Sprintf("from: %q, to: %q", now.AddDate(0, 0, -30).Format(time.RFC3339), now.Format(time.RFC3339)),
+		"Query.webhookEndpoint":       fmt.Sprintf("id: %q", hook),
+		"Query.webhookDelivery":       fmt.Sprintf("id: %q", delivery),
 		"Query.user":                  fmt.Sprintf("id: %q", out.Users.Nodes[0].ID),
 	}
 }
