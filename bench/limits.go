@@ -202,8 +202,8 @@ SELECT gen_random_uuid(), 'orders.placed', 'orders', o.id::text, 1, now(), '{"to
 
 var tpsLine = regexp.MustCompile(`tps = ([0-9.]+)`)
 
-// pgbench prints how many orders a second PostgreSQL alone inserts.
-func (l *limits) pgbench(ctx context.Context, clients int, d time.Duration) error {
+// pgbench prints how many orders a second PostgreSQL alone inserts, and the CPU time that it takes for each.
+func (l *limits) pgbench(ctx context.Context, s *servers, clients int, d time.Duration) error {
 	file := filepath.Join(os.TempDir(), fmt.Sprintf("techmart-bench-%d.sql", os.Getpid()))
 	if err := os.WriteFile(file, []byte(pgbenchScript), 0o600); err != nil {
 		return err
@@ -218,10 +218,12 @@ func (l *limits) pgbench(ctx context.Context, clients int, d time.Duration) erro
 	if password, ok := u.User.Password(); ok {
 		cmd.Env = append(os.Environ(), "PGPASSWORD="+password)
 	}
+	before := cpuOf(s)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("pgbench: %w\n%s", err, out)
 	}
+	used := cpuOf(s)["postgres"] - before["postgres"]
 	match := tpsLine.FindSubmatch(out)
 	if match == nil {
 		return fmt.Errorf("pgbench printed no rate:\n%s", out)
@@ -231,6 +233,7 @@ func (l *limits) pgbench(ctx context.Context, clients int, d time.Duration) erro
 		return err
 	}
 	fmt.Printf("%-28s %4d %9.0f/s\n", "limit: pgbench order insert", clients, rate)
+	fmt.Printf("  %.0f orders a minute; CPU, ms an order: postgres %.2f\n", 60*rate, 1000*used/(rate*max(1, d.Truncate(time.Second).Seconds())))
 	return nil
 }
 

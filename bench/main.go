@@ -148,7 +148,7 @@ func bench(ctx context.Context, o settings) error {
 			fmt.Println(r)
 			failed = failed || r.failed > 0
 		}
-		if err := limits.pgbench(ctx, level, o.duration); err != nil {
+		if err := limits.pgbench(ctx, s, level, o.duration); err != nil {
 			return err
 		}
 		fmt.Printf("%-28s %4s %s\n", "memory of API and worker", "", s.memory())
