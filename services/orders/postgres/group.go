@@ -61,12 +61,8 @@ SELECT * FROM ` + postgres.Unnest(1, `uuid text uuid uuid text text text text te
 SELECT * FROM ` + postgres.Unnest(1, "uuid uuid integer uuid uuid text text text integer bigint bigint bigint bigint")
 	insertEntriesOfMany = `INSERT INTO orders.timeline (order_id, position, id, type, message, created_at)
 SELECT * FROM ` + postgres.Unnest(1, "uuid bigint uuid text text timestamptz")
-	insertKeys = `WITH keys AS MATERIALIZED (
-	SELECT * FROM ` + postgres.Unnest(1, "uuid text text bytea uuid timestamptz") + ` AS k(owner, operation, key, request_hash, result_id, created_at)
-), held AS (
-	DELETE FROM orders.claims c USING keys k WHERE c.owner = k.owner AND c.operation = k.operation AND c.key = k.key
-)
-INSERT INTO orders.idempotency_keys (owner, operation, key, request_hash, result_id, created_at) SELECT * FROM keys`
+	insertKeys = `INSERT INTO orders.idempotency_keys (owner, operation, key, request_hash, result_id, created_at)
+SELECT * FROM ` + postgres.Unnest(1, "uuid text text bytea uuid timestamptz")
 )
 
 // insertMany writes new orders in one transaction of two round trips. One that was ordered before, or whose key was

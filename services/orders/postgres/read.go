@@ -39,6 +39,7 @@ WHERE o.id = ANY($1) AND ($2 OR o.customer_id = $3) ORDER BY e.order_id, e.posit
 	stuckParcels = `SELECT order_id, id FROM orders.fulfillments WHERE settled_at IS NULL AND created_at < $1 ORDER BY created_at, id LIMIT $2`
 	purgeKeys    = `DELETE FROM orders.idempotency_keys WHERE ctid IN (
 	SELECT ctid FROM orders.idempotency_keys WHERE created_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`
+	purgeClaims = `DELETE FROM orders.claims WHERE until < clock_timestamp()`
 	purgeEvents = `DELETE FROM orders.consumed_events WHERE ctid IN (
 	SELECT ctid FROM orders.consumed_events WHERE consumed_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`
 )
@@ -345,6 +346,7 @@ func (s *Store) Stuck(ctx context.Context, before time.Time, limit int) (orders.
 // Purge implements orders.Store.
 func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, error) {
 	keys, keysErr := s.pool.Exec(ctx, purgeKeys, before, limit)
+	_, claimsErr := s.pool.Exec(ctx, purgeClaims)
 	events, eventsErr := s.pool.Exec(ctx, purgeEvents, before, limit)
-	return int(keys.RowsAffected() + events.RowsAffected()), errors.Join(keysErr, eventsErr)
+	return int(keys.RowsAffected() + events.RowsAffected()), errors.Join(keysErr, claimsErr, eventsErr)
 }

@@ -36,9 +36,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 SELECT $1, id, n, quantity FROM unnest($2::uuid[], $3::integer[]) WITH ORDINALITY AS l(id, quantity, n)`
 	arriveParcels = `UPDATE orders.fulfillments SET status = 'DELIVERED', delivered_at = $3 WHERE order_id = $1 AND id = ANY($2)`
 	settleParcels = `UPDATE orders.fulfillments SET settled_at = $3 WHERE order_id = $1 AND id = ANY($2)`
-	// What holds the key meanwhile has done its part.
-	insertKey = `WITH held AS (DELETE FROM orders.claims WHERE owner = $1 AND operation = $2 AND key = $3)
-INSERT INTO orders.idempotency_keys (owner, operation, key, request_hash, result_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)`
+	// The claim stays until its lease ends: whoever does not see the key yet meets it.
+	insertKey   = `INSERT INTO orders.idempotency_keys (owner, operation, key, request_hash, result_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)`
 	insertEvent = `INSERT INTO orders.consumed_events (id, consumed_at) VALUES ($1, $2)`
 )
 
