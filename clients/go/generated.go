@@ -496,11 +496,16 @@ func (v *OrderCancelResponse) GetOrderCancel() OrderCancelOrderCancelOrderCancel
 
 // Notes an arrival.
 type OrderDeliverInput struct {
+	// Makes the call safe to repeat for at least 24 hours; any text up to 255 characters.
+	IdempotencyKey *string `json:"idempotencyKey"`
 	// Which order.
 	OrderId string `json:"orderId"`
 	// Which parcel; all of them when left out.
 	FulfillmentId *string `json:"fulfillmentId"`
 }
+
+// GetIdempotencyKey returns OrderDeliverInput.IdempotencyKey, and is useful for accessing the field via an interface.
+func (v *OrderDeliverInput) GetIdempotencyKey() *string { return v.IdempotencyKey }
 
 // GetOrderId returns OrderDeliverInput.OrderId, and is useful for accessing the field via an interface.
 func (v *OrderDeliverInput) GetOrderId() string { return v.OrderId }
@@ -813,6 +818,9 @@ func (v *OrderOrderTimelineOrderEventConnection) GetNodes() []OrderOrderTimeline
 // One thing that happened to an order.
 type OrderOrderTimelineOrderEventConnectionNodesOrderEvent struct {
 	// What happened: `ORDER_PLACED`, `STOCK_RESERVED`, `PAYMENT_AUTHORIZED`, `ORDER_CONFIRMED`, `PAYMENT_CAPTURED`, ...
+	// What went wrong between the shop and the payment provider, and was put right by itself, has a name of its own:
+	// `PAYMENT_CHARGED_UNAVAILABLE`, `PAYMENT_LATE_AUTHORIZATION`, `PAYMENT_CAPTURE_RECOVERED`, `PAYMENT_REFUND_RECOVERED`
+	// and `PAYMENT_REFUND_ANSWERED_TWICE`.
 	Type string `json:"type"`
 	// What happened, in English, safe to show.
 	Message string `json:"message"`

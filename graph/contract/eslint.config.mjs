@@ -37,6 +37,7 @@ export const exceptions = {
   'relay/node-types OrderLine': 'a part of its order, which is the entity',
   'relay/node-types OrderEvent': 'a part of its order, which is the entity',
   '@graphql-eslint/relay-edge-types OrderEventEdge': 'see OrderEvent',
+  '@graphql-eslint/relay-edge-types WebhookAttemptEdge': 'an attempt is a part of its delivery, which is the entity',
   '@graphql-eslint/relay-arguments SearchResult.products': 'the arguments are those of Query.search: facets and page are of one search',
   '@graphql-eslint/naming-convention Query.queryCost': 'the cost of a query: no prefix',
   '@graphql-eslint/no-typename-prefix Query.queryCost': 'the cost of a query: no prefix',

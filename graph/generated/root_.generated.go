@@ -10088,17 +10088,17 @@ type UserSetRolesPayload {
 
 extend type Mutation {
   "Makes a webhook endpoint that is sent what its maker, an account or an API client, may read. The answer shows its secret once."
-  webhookEndpointCreate(input: WebhookEndpointCreateInput!): WebhookEndpointCreatePayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
+  webhookEndpointCreate("Where to send what." input: WebhookEndpointCreateInput!): WebhookEndpointCreatePayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
   "Changes a webhook endpoint. Only its owner may change what is sent, and where to; other staff turn it off and on."
-  webhookEndpointUpdate(input: WebhookEndpointUpdateInput!): WebhookEndpointUpdatePayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
+  webhookEndpointUpdate("What to change; what is left out stays as it is." input: WebhookEndpointUpdateInput!): WebhookEndpointUpdatePayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
   "Removes a webhook endpoint with the log of its deliveries."
-  webhookEndpointDelete(input: WebhookEndpointDeleteInput!): WebhookEndpointDeletePayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
+  webhookEndpointDelete("The endpoint to delete." input: WebhookEndpointDeleteInput!): WebhookEndpointDeletePayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
   "Gives a webhook endpoint of the viewer's a new secret, which the answer shows once. Until the overlap is over requests carry a signature of each."
-  webhookEndpointRotateSecret(input: WebhookEndpointRotateSecretInput!): WebhookEndpointRotateSecretPayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
+  webhookEndpointRotateSecret("The endpoint whose secret is renewed." input: WebhookEndpointRotateSecretInput!): WebhookEndpointRotateSecretPayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
   "Sends an event of the type ` + "`" + `webhooks.test` + "`" + ` to a webhook endpoint."
-  webhookEndpointTest(input: WebhookEndpointTestInput!): WebhookEndpointTestPayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
+  webhookEndpointTest("The endpoint to try." input: WebhookEndpointTestInput!): WebhookEndpointTestPayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
   "Sends again what was delivered or given up, under the same webhook-id."
-  webhookDeliveryRedeliver(input: WebhookDeliveryRedeliverInput!): WebhookDeliveryRedeliverPayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
+  webhookDeliveryRedeliver("The delivery to send once more." input: WebhookDeliveryRedeliverInput!): WebhookDeliveryRedeliverPayload! @requiresScopes(scopes: [["webhooks:write"]]) @cost(weight: "10")
 }
 
 "What a webhook endpoint can be told of. More types may be added."
