@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -219,10 +218,16 @@ var repeatables = map[string]func(*shop) repeatable{
 			mutation: "orderDeliver", shows: `order { id status }`, by: support,
 			input: vars{"orderId": id, "fulfillmentId": parcel}, other: vars{"fulfillmentId": support.parcel(id, 1)},
 			effect: func() string {
-				return support.shows(`query($id: ID!) { order(id: $id) { status timeline { nodes { id } } } }`, vars{"id": id})
+				return support.shows(`query($id: ID!) { order(id: $id) { status fulfillments { id status deliveredAt } } }`, vars{"id": id})
 			},
 		}
 	},
+	"returnRequest": func(s *shop) repeatable { return s.repeatReturn("returnRequest") },
+	"returnApprove": func(s *shop) repeatable { return s.repeatReturn("returnApprove") },
+	"returnReject":  func(s *shop) repeatable { return s.repeatReturn("returnReject") },
+	"returnCancel":  func(s *shop) repeatable { return s.repeatReturn("returnCancel") },
+	"returnReceive": func(s *shop) repeatable { return s.repeatReturn("returnReceive") },
+	"returnRefund":  func(s *shop) repeatable { return s.repeatReturn("returnRefund") },
 	"promotionCreate": func(s *shop) repeatable {
 		staff, title := s.as(users.CatalogManager), "Ten percent "+uuid.NewString()
 		terms := vars{"title": title, "kind": "PERCENTAGE", "percent": "10"}
@@ -323,7 +328,7 @@ func (r repeatable) patiently(input vars) (shown, codes string, err error) {
 		if codes != "IN_FLIGHT" || time.Now().After(deadline) {
 			return shown, codes, err
 		}
-		runtime.Gosched()
+		<-time.After(20 * time.Millisecond)
 	}
 }
 
