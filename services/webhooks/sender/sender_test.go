@@ -65,8 +65,10 @@ func TestFailures(t *testing.T) {
 		status  int
 		wait    time.Duration
 	}{
-		"an error":            {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, webhooks.Refused, 500, 0},
-		"a redirect":          {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, target, 307) }, webhooks.Refused, 307, 0},
+		"an error": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, webhooks.Refused, 500, 0},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, target, http.StatusTemporaryRedirect)
+		}, webhooks.Refused, http.StatusTemporaryRedirect, 0},
 		"seconds to wait":     {answer(429, "120"), webhooks.Refused, 429, 2 * time.Minute},
 		"a date to wait for":  {answer(503, date.Add(time.Hour).Format(http.TimeFormat)), webhooks.Refused, 503, time.Hour},
 		"a date that is past": {answer(503, date.Add(-time.Hour).Format(http.TimeFormat)), webhooks.Refused, 503, 0},
