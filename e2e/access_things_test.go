@@ -20,6 +20,8 @@ type world struct {
 	ids  map[string]any            // what is Ada's or the shop's, and stays
 	made map[string]any            // what was made to be tried on, until somebody uses it up
 	own  map[string]map[string]any // by role: what is their own
+
+	comingLine string // of the return that is on its way
 }
 
 func newWorld(t *testing.T) *world {
@@ -96,6 +98,25 @@ func (w *world) catalogue() {
 	w.ids["inventoryAdjustment"] = out.InventoryAdjust.Adjustment.ID
 	w.purchase("customer")
 	w.who["customer"].change("reviewCreate", "ReviewCreateInput", vars{"productId": w.ids["product"], "rating": 5})
+}
+
+// returnable gives an order of Ada's that has arrived, and its line.
+func (w *world) returnable() (order, line string) {
+	return w.who["customer"].delivered(w.who["support"], w.s.unique(3).variantID, 1)
+}
+
+// asked is a return that Ada asked for.
+func (w *world) asked() any {
+	order, line := w.returnable()
+	return w.who["customer"].mustBack("returnRequest", asking(order, line, 1)).ID
+}
+
+// coming is a return of the line that Ada may send.
+func (w *world) coming(order, line string) any {
+	id := w.who["customer"].mustBack("returnRequest", asking(order, line, 1)).ID
+	w.who["support"].mustBack("returnApprove", vars{"id": id})
+	w.comingLine = line
+	return id
 }
 
 // promotion makes a promotion with a code.
@@ -316,6 +337,18 @@ func (w *world) toBeUsedUp() map[string]func() any {
 			}
 			w.s.signInAgain(ada).must(&out, `{ me { sessions { id } } }`, nil)
 			return out.Me.Sessions[0].ID
+		},
+		"returnable":        func() any { order, _ := w.returnable(); return order },
+		"returnableLine":    func() any { return w.who["support"].order(w.made["returnable"].(string)).Lines[0].ID },
+		"askedReturn":       w.asked,
+		"rejectableReturn":  w.asked,
+		"cancellableReturn": w.asked,
+		"comingReturn":      func() any { order, line := w.returnable(); return w.coming(order, line) },
+		"comingLine":        func() any { return w.comingLine },
+		"refusedReturn": func() any {
+			_, _, id := w.s.refused(ada, support)
+			eventually(w.s.t, "the refusal is noted", func() bool { return support.theReturn(id).RefundProblem != nil })
+			return id
 		},
 		"newPromotion":       w.promotion,
 		"newWebhookEndpoint": func() any { id, _ := w.webhook(); return id },

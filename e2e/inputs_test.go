@@ -180,6 +180,8 @@ func validInputs(own belongings, p stocked) func(place, kind string) any {
 		"Query.node.id": p.productID, "Query.nodes.ids": p.productID, "Query.product.id": p.productID, "Query.productVariant.id": p.variantID,
 		"Query.order.id": own["order"], "Query.payment.id": own["payment"], "Query.user.id": own["user"], "Query.category.id": own["category"],
 		"OrderCancelInput.id": own["order"], "AddressUpdateInput.id": own["address"], "AddressDeleteInput.id": own["address"],
+		"ReturnApproveInput.id": own["return"], "ReturnRejectInput.id": own["return"], "ReturnCancelInput.id": own["return"],
+		"ReturnReceiveInput.id": own["return"], "ReturnRefundInput.id": own["return"],
 		"ReviewDeleteInput.id": own["review"], "ProductUpdateInput.id": p.productID, "ProductArchiveInput.id": p.productID,
 	}
 	texts := map[string]any{

@@ -21,7 +21,7 @@ type belongings map[string]string
 var prefixes = map[string]string{
 	"user": model.PrefixUser, "address": model.PrefixAddress, "session": model.PrefixSession, "order": model.PrefixOrder,
 	"fulfillment": model.PrefixFulfillment, "payment": model.PrefixPayment, "transaction": model.PrefixTransaction,
-	"cart": model.PrefixCart, "cartLine": model.PrefixCartLine, "notification": model.PrefixNotification, "review": model.PrefixReview,
+	"return": model.PrefixReturn, "cart": model.PrefixCart, "cartLine": model.PrefixCartLine, "notification": model.PrefixNotification, "review": model.PrefixReview,
 }
 
 // unknown are ids that nothing has.
@@ -41,7 +41,7 @@ func unknown(other belongings) belongings {
 // everything is what a customer sees of oneself.
 const everything = `{ me { id email addresses { id city } sessions { id } cart { id lines { id quantity } } unreadNotificationCount
 	notifications(first: 50) { nodes { id readAt } edges { cursor } }
-	orders(first: 50) { totalCount edges { cursor } nodes { id number status version total { amount } fulfillments { id } lines { id }
+	orders(first: 50) { totalCount edges { cursor } nodes { id number status version total { amount } fulfillments { id } lines { id } returns { nodes { id status } }
 		payment { id status capturedAmount { amount } transactions { nodes { id } } } } } } }`
 
 // own gives a customer something of every kind, and tells what.
@@ -52,6 +52,7 @@ func (s *shop) own(c, support *client) belongings {
 	eventually(s.t, "the order is confirmed", func() bool { return c.orderStatus(id) == "CONFIRMED" })
 	support.change("orderFulfill", "OrderFulfillInput", vars{"orderId": id, "lines": []vars{{"orderLineId": c.order(id).Lines[0].ID, "quantity": 1}}})
 	eventually(s.t, "a part is captured", func() bool { return support.order(id).Payment.Status == "PARTIALLY_CAPTURED" })
+	back := c.mustBack("returnRequest", asking(id, c.order(id).Lines[0].ID, 1))
 	c.change("cartLinesAdd", "CartLinesAddInput", vars{"lines": []vars{{"variantId": p.variantID, "quantity": 1}}})
 	c.change("addressCreate", "AddressCreateInput", vars{"address": ackerstr})
 	c.change("reviewCreate", "ReviewCreateInput", vars{"productId": p.productID, "rating": 4, "body": "Good."})
@@ -82,15 +83,15 @@ func (s *shop) own(c, support *client) belongings {
 			Reviews struct{ Nodes []struct{ ID string } }
 		}
 	}
-	eventually(s.t, "the customer is notified twice", func() bool {
+	eventually(s.t, "the customer is notified three times", func() bool {
 		c.must(&out, everything, nil)
-		return len(out.Me.Notifications.Nodes) == 2
+		return len(out.Me.Notifications.Nodes) == 3
 	})
 	c.must(&out, `query($id: ID!) { product(id: $id) { reviews { nodes { id } } } }`, vars{"id": p.productID})
 	order := out.Me.Orders.Nodes[0]
 	return belongings{
 		"user": c.userID, "address": out.Me.Addresses[0].ID, "session": out.Me.Sessions[0].ID,
-		"order": id, "number": order.Number, "fulfillment": order.Fulfillments[0].ID,
+		"order": id, "number": order.Number, "fulfillment": order.Fulfillments[0].ID, "return": back.ID,
 		"payment": order.Payment.ID, "transaction": order.Payment.Transactions.Nodes[0].ID,
 		"cart": out.Me.Cart.ID, "cartLine": out.Me.Cart.Lines[0].ID, "notification": out.Me.Notifications.Nodes[0].ID,
 		"review": out.Product.Reviews.Nodes[0].ID, "ordersCursor": out.Me.Orders.Edges[0].Cursor, "notificationsCursor": out.Me.Notifications.Edges[0].Cursor,
@@ -123,7 +124,7 @@ func probes() []probe {
 	}
 	return append(list,
 		probe{"nodes", `query($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }`, func(b belongings) vars {
-			return vars{"ids": []string{b["user"], b["address"], b["session"], b["order"], b["fulfillment"], b["payment"], b["transaction"], b["cart"], b["notification"]}}
+			return vars{"ids": []string{b["user"], b["address"], b["session"], b["order"], b["fulfillment"], b["payment"], b["transaction"], b["return"], b["cart"], b["notification"]}}
 		}, false},
 		probe{"order by id", `query($id: ID!) { order(id: $id) { number email shippingAddress { line1 } payment { id } } }`, of("order"), false},
 		probe{"order by number", `query($id: String!) { order(number: $id) { id email customer { email } } }`, of("number"), false},
@@ -137,6 +138,10 @@ func probes() []probe {
 		probe{"a cursor of orders", `query($id: String!) { me { orders(after: $id) { nodes { id } } } }`, of("ordersCursor"), false},
 		probe{"a cursor of notifications", `query($id: String!) { me { notifications(after: $id) { nodes { id } } } }`, of("notificationsCursor"), false},
 		mutation("orderFulfill", true, func(b belongings) vars { return vars{"orderId": b["order"]} }),
+		mutation("returnApprove", true, func(b belongings) vars { return vars{"id": b["return"]} }),
+		mutation("returnReject", true, func(b belongings) vars { return vars{"id": b["return"], "reason": "x"} }),
+		mutation("returnReceive", true, func(b belongings) vars { return vars{"id": b["return"], "lines": []vars{}} }),
+		mutation("returnRefund", true, func(b belongings) vars { return vars{"id": b["return"]} }),
 		mutation("orderNoteAdd", true, func(b belongings) vars { return vars{"orderId": b["order"], "note": "Hello."} }),
 		mutation("paymentRefund", true, func(b belongings) vars { return vars{"paymentId": b["payment"]} }),
 		mutation("userSetRoles", true, func(b belongings) vars { return vars{"userId": b["user"], "roles": []string{"ADMIN"}} }),
@@ -146,6 +151,8 @@ func probes() []probe {
 		mutation("notificationsMarkRead", false, func(b belongings) vars { return vars{"ids": []string{b["notification"]}} }),
 		mutation("addressUpdate", false, func(b belongings) vars { return vars{"id": b["address"], "address": ackerstr} }),
 		mutation("orderPlace", false, func(b belongings) vars { return vars{"shippingAddressId": b["address"], "paymentToken": "tok_visa"} }),
+		mutation("returnCancel", false, func(b belongings) vars { return vars{"id": b["return"]} }),
+		mutation("returnRequest", false, func(b belongings) vars { return asking(b["order"], b["order"], 1) }),
 		mutation("orderCancel", false, func(b belongings) vars { return vars{"id": b["order"]} }),
 		mutation("reviewDelete", false, func(b belongings) vars { return vars{"id": b["review"]} }),
 		mutation("addressDelete", false, func(b belongings) vars { return vars{"id": b["address"]} }),

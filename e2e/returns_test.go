@@ -285,3 +285,44 @@ func (s *shop) audited() {
 	})
 	s.t.Logf("audit: %s", last)
 }
+
+// repeatReturn makes each mutation of returns, with all that it needs.
+func (s *shop) repeatReturn(mutation string) repeatable {
+	s.t.Helper()
+	customer, support := s.as(users.Customer), s.as(users.Support)
+	r := repeatable{mutation: mutation, shows: "return { id number }", by: support}
+	var order string
+	r.effect = func() string {
+		return support.shows(`query($id: ID!) { order(id: $id) { returns { nodes { id status instructions } } } }`, vars{"id": order})
+	}
+	if mutation == "returnRefund" {
+		var id string
+		order, _, id = s.refused(customer, support)
+		eventually(s.t, "the refusal is noted", func() bool { return support.theReturn(id).RefundProblem != nil })
+		r.input, r.other = vars{"id": id, "paidOtherwise": "In cash."}, vars{"paidOtherwise": "By voucher."}
+		return r
+	}
+	var line string
+	order, line = customer.delivered(support, s.unique(5).variantID, 2)
+	if mutation == "returnRequest" {
+		r.by, r.input, r.other = customer, asking(order, line, 1), vars{"note": "Another."}
+		return r
+	}
+	id := customer.mustBack("returnRequest", asking(order, line, 1)).ID
+	switch mutation {
+	case "returnApprove":
+		r.input, r.other = vars{"id": id, "instructions": "Berlin"}, vars{"instructions": "Rotterdam"}
+	case "returnReject":
+		r.input, r.other = vars{"id": id, "reason": "It was worn."}, vars{"reason": "It was used."}
+	case "returnCancel":
+		another := customer.mustBack("returnRequest", asking(order, line, 1)).ID
+		r.by, r.input, r.other = customer, vars{"id": id}, vars{"id": another}
+	case "returnReceive":
+		support.mustBack("returnApprove", vars{"id": id})
+		r.input, r.other = coming(id, line, 1, 0), vars{"lines": coming(id, line, 1, 1)["lines"]}
+		r.effect = func() string {
+			return support.shows(`query($id: ID!) { order(id: $id) { returns { nodes { id receivedAt } } } }`, vars{"id": order})
+		}
+	}
+	return r
+}

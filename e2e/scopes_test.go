@@ -45,6 +45,7 @@ func scopes(p stocked, draft string, b belongings) []scoped {
 	location := model.ID(model.PrefixLocation, products.Locations[0].ID)
 	list := []scoped{
 		{"orders", `{ orders { totalCount nodes { id email customer { email } } } }`, nil, []string{support, admin}, false},
+		{"returns", `{ returns { totalCount nodes { id } } }`, nil, []string{support, admin}, false},
 		{"payments", `{ payments { totalCount nodes { id } } }`, nil, []string{support, admin}, false},
 		{"ledgerBalances", `{ ledgerBalances { account } }`, nil, []string{support, admin}, false},
 		{"users", `{ users { totalCount nodes { email } } }`, nil, []string{support, admin}, false},
@@ -57,6 +58,10 @@ func scopes(p stocked, draft string, b belongings) []scoped {
 
 		staffMutation("orderFulfill", vars{"orderId": no["order"]}, support, admin),
 		staffMutation("orderDeliver", vars{"orderId": no["order"]}, support, admin),
+		staffMutation("returnApprove", vars{"id": no["return"]}, support, admin),
+		staffMutation("returnReject", vars{"id": no["return"], "reason": "x"}, support, admin),
+		staffMutation("returnReceive", vars{"id": no["return"], "lines": []vars{}}, support, admin),
+		staffMutation("returnRefund", vars{"id": no["return"]}, support, admin),
 		staffMutation("orderNoteAdd", vars{"orderId": no["order"], "note": "x"}, support, admin),
 		staffMutation("paymentCapture", vars{"paymentId": no["payment"]}, support, admin),
 		staffMutation("paymentVoid", vars{"paymentId": no["payment"]}, support, admin),
