@@ -205,8 +205,17 @@ func (c *client) do(query string, variables vars, headers ...string) answer {
 }
 
 // post is do for any goroutine.
-func (c *client) post(query string, variables vars, headers ...string) (a answer, err error) {
-	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+func (c *client) post(query string, variables vars, headers ...string) (answer, error) {
+	return c.send(vars{"query": query, "variables": variables}, headers...)
+}
+
+// named runs a published document by its id.
+func (c *client) named(id string, variables vars, headers ...string) (answer, error) {
+	return c.send(vars{"documentId": id, "variables": variables}, headers...)
+}
+
+func (c *client) send(request vars, headers ...string) (a answer, err error) {
+	body, err := json.Marshal(request)
 	if err != nil {
 		return a, err
 	}
