@@ -59,7 +59,9 @@ func (a *App) work(ctx context.Context) error {
 		return w.Run(telemetry.WithPart(ctx, telemetry.PartNotifications))
 	})
 	group.Go(func() error { return a.broker.Consume(ctx, refundsQueue, a.config.EventWorkers, a.refunded) })
-	group.Go(func() error { return a.broker.Consume(ctx, webhooksQueue, a.config.EventWorkers, a.happened) })
+	group.Go(func() error {
+		return a.broker.Consume(telemetry.WithPart(ctx, telemetry.PartWebhooks), webhooksQueue, a.config.EventWorkers, a.happened)
+	})
 	group.Go(func() error { return a.callOut(ctx) })
 	group.Go(func() error { return a.settle(ctx) })
 	a.keepAll(ctx, group, a.chores()...)

@@ -103,6 +103,7 @@ const (
 	PartSaga          = "saga"          // what drives orders
 	PartOutbox        = "outbox"        // relaying events
 	PartNotifications = "notifications" // taking events in, and sending
+	PartWebhooks      = "webhooks"      // telling endpoints
 	PartUpkeep        = "upkeep"        // what is done from time to time
 )
 

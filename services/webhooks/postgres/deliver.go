@@ -54,16 +54,21 @@ LIMIT $2`
 
 // Accept implements webhooks.Store.
 func (s *Store) Accept(ctx context.Context, e webhooks.Event, now time.Time) (n int, err error) {
-	err = postgres.InTx(ctx, s.pool, func(tx pgx.Tx) error {
+	err = postgres.InPipeline(ctx, s.pool, func(tx *postgres.Pipeline) error {
 		rows, err := tx.Query(ctx, acceptEvent, e.ID, e.Type, e.Subject, e.Sequence, e.Time, now)
 		if err != nil {
 			return err
 		}
 		ids, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-		if n = len(ids); err != nil || n == 0 {
+		if n = len(ids); err != nil {
 			return err
 		}
-		return s.jobs.WakeTx(ctx, tx, wakes(ids)...)
+		if n > 0 {
+			if err := s.jobs.WakeTx(ctx, tx, wakes(ids)...); err != nil {
+				return err
+			}
+		}
+		return tx.Commit(ctx)
 	})
 	return n, err
 }
