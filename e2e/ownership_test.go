@@ -24,6 +24,9 @@ var prefixes = map[string]string{
 	"return": model.PrefixReturn, "cart": model.PrefixCart, "cartLine": model.PrefixCartLine, "notification": model.PrefixNotification, "review": model.PrefixReview,
 }
 
+// noLine is the id of a line that no order has.
+var noLine = model.ID(model.PrefixOrderLine, uuid.Nil)
+
 // unknown are ids that nothing has.
 func unknown(other belongings) belongings {
 	ids := belongings{"number": "T-99999999"}
@@ -152,7 +155,7 @@ func probes() []probe {
 		mutation("addressUpdate", false, func(b belongings) vars { return vars{"id": b["address"], "address": ackerstr} }),
 		mutation("orderPlace", false, func(b belongings) vars { return vars{"shippingAddressId": b["address"], "paymentToken": "tok_visa"} }),
 		mutation("returnCancel", false, func(b belongings) vars { return vars{"id": b["return"]} }),
-		mutation("returnRequest", false, func(b belongings) vars { return asking(b["order"], b["order"], 1) }),
+		mutation("returnRequest", false, func(b belongings) vars { return asking(b["order"], noLine, 1) }),
 		mutation("orderCancel", false, func(b belongings) vars { return vars{"id": b["order"]} }),
 		mutation("reviewDelete", false, func(b belongings) vars { return vars{"id": b["review"]} }),
 		mutation("addressDelete", false, func(b belongings) vars { return vars{"id": b["address"]} }),
