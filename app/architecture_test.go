@@ -59,7 +59,7 @@ func allowed(path string) ([]string, bool) {
 		return nil, true
 	case "gateway":
 		if path == "gateway" {
-			return []string{"gateway/...", "graph/request", "platform/telemetry", "services/errs", "services/viewer"}, true
+			return []string{"gateway/...", "graph/request", "platform/site", "platform/telemetry", "services/errs", "services/viewer"}, true
 		}
 		return nil, true
 	case "graph":

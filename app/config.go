@@ -121,10 +121,10 @@ type Config struct {
 	ShowBackendCalls  bool          `env:"SHOW_BACKEND_CALLS" envDefault:"false" doc:"answers carry X-TechMart-Backend-Calls, the calls made to each server"`
 
 	// Budgets are capacity and restore rate.
-	BudgetAnonymous string `env:"BUDGET_ANONYMOUS" envDefault:"10000/100" doc:"budget of cost for each address (IPv6: /64) without account and API key: capacity, and what comes back each second"`
+	BudgetAnonymous string `env:"BUDGET_ANONYMOUS" envDefault:"10000/100" doc:"budget of cost for each address (IPv6: /64) without an account, also by an API key without scopes: capacity, and what comes back each second"`
 	BudgetCustomer  string `env:"BUDGET_CUSTOMER" envDefault:"20000/400" doc:"budget of cost for each customer: capacity, and what comes back each second"`
 	BudgetStaff     string `env:"BUDGET_STAFF" envDefault:"50000/2000" doc:"budget of cost for each account with scopes: capacity, and what comes back each second"`
-	BudgetClient    string `env:"BUDGET_CLIENT" envDefault:"50000/1000" doc:"budget of cost for each API client without an account: capacity, and what comes back each second"`
+	BudgetClient    string `env:"BUDGET_CLIENT" envDefault:"50000/1000" doc:"budget of cost for each API client with scopes, without an account: capacity, and what comes back each second"`
 
 	EmailWorkers int `env:"EMAIL_WORKERS" envDefault:"16" doc:"e-mails that a worker sends at once"`
 	EventWorkers int `env:"EVENT_WORKERS" envDefault:"32" doc:"events that a worker handles at once"`

@@ -23,7 +23,7 @@ type Budgets struct {
 	Anonymous throttle.Class // for each address
 	Customer  throttle.Class // for each account
 	Staff     throttle.Class // for each account with scopes
-	Client    throttle.Class // for each API client, where no account asks
+	Client    throttle.Class // for each API client with scopes, where no account asks
 }
 
 // withDefaults gives every class a name and a capacity.
@@ -37,13 +37,15 @@ func (b Budgets) withDefaults() Budgets {
 	return b
 }
 
-// of gives the bucket of a viewer: the account's, else the API client's, else the address's.
+// of gives the bucket of a viewer: the account's, else that of the API client with scopes, else the address's.
 func (b Budgets) of(v viewer.Viewer, address string) (key string, class throttle.Class) {
 	switch {
 	case v.UserID != uuid.Nil && len(v.Scopes) > 0:
 		return "staff:" + v.UserID.String(), b.Staff
 	case v.UserID != uuid.Nil:
 		return "customer:" + v.UserID.String(), b.Customer
+	case v.ClientID != uuid.Nil && len(v.Scopes) == 0: // its key is in a page or an app: those who use it are strangers
+		return "client:" + v.ClientID.String() + ":" + bucketAddress(address), b.Anonymous
 	case v.ClientID != uuid.Nil:
 		return "client:" + v.ClientID.String(), b.Client
 	}

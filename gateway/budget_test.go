@@ -155,6 +155,28 @@ func TestBucketsAreApart(t *testing.T) {
 	}
 }
 
+// The key of a front end is in everybody's hands: one guest does not use up what is the others'.
+func TestGuestsOfAClientAreApart(t *testing.T) {
+	t.Parallel()
+	e := setup(t, budget(200, 1), func(c *gateway.Config, d *gateway.Deps) {
+		d.Clients, d.Documents = apiClients{}, published{}
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	})
+	left := func(address string, headers ...string) int {
+		return e.post(t, listCategories, append(headers, "X-Forwarded-For", address)...).spent(t).Throttle.Available
+	}
+	first := left("192.0.2.1", "X-API-Key", "tm_good")
+	if again := left("192.0.2.1", "X-API-Key", "tm_good"); again >= first {
+		t.Errorf("a guest pays nothing: %d, then %d", first, again)
+	}
+	if other := left("192.0.2.2", "X-API-Key", "tm_good"); other != first {
+		t.Errorf("another guest has %d left, not %d", other, first)
+	}
+	if without := left("192.0.2.1"); without != first {
+		t.Errorf("without the key the same address has %d left, not %d", without, first)
+	}
+}
+
 // Documents that are refused are paid for, so that nobody guesses at the schema without end; an
 // empty bucket reads no more.
 func TestRefusedDocumentsAreCharged(t *testing.T) {

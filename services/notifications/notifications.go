@@ -19,8 +19,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
-	"github.com/techmart/techmart/platform/telemetry"
 )
 
 // Kind says what a notification is about. Its text is the value of the GraphQL enum NotificationKind.
@@ -130,14 +128,26 @@ type Config struct {
 	SendTimeout time.Duration // bounds one attempt; 0 means 45 s
 }
 
+// Metrics counts what the consumers of events notice.
+type Metrics interface {
+	EventMissed(consumer string)   // has not come, though later ones have
+	EventRepeated(consumer string) // has come before, and was dropped
+}
+
+// unmeasured counts nothing.
+type unmeasured struct{}
+
+func (unmeasured) EventMissed(string)   {}
+func (unmeasured) EventRepeated(string) {}
+
 // Deps is what a Service needs.
 type Deps struct {
 	Store   Store
-	Sender  Sender             // nil where nothing is sent, such as in a process without workers
-	Signals Signals            // nil where nobody can subscribe
-	Clock   func() time.Time   // nil means time.Now
-	Log     *slog.Logger       // nil means slog.Default()
-	Metrics *telemetry.Metrics // nil records nothing
+	Sender  Sender           // nil where nothing is sent, such as in a process without workers
+	Signals Signals          // nil where nobody can subscribe
+	Clock   func() time.Time // nil means time.Now
+	Log     *slog.Logger     // nil means slog.Default()
+	Metrics Metrics          // nil records nothing
 	Config  Config
 }
 
@@ -148,7 +158,7 @@ type Service struct {
 	signals     Signals
 	clock       func() time.Time
 	log         *slog.Logger
-	metrics     *telemetry.Metrics
+	metrics     Metrics
 	sendTimeout time.Duration
 	render      *renderer
 }
@@ -157,6 +167,9 @@ const defaultSendTimeout = 45 * time.Second
 
 // New makes a Service; it fails for a configuration that cannot work, with all its faults.
 func New(d Deps) (*Service, error) {
+	if d.Metrics == nil {
+		d.Metrics = unmeasured{}
+	}
 	var faults []error
 	if d.Store == nil {
 		faults = append(faults, errors.New("notifications: no store given"))
