@@ -50,7 +50,7 @@ func attempts(t *testing.T, schema *ast.Schema) []attempt {
 	}
 	for _, def := range schema.PossibleTypes["Node"] {
 		list = append(list, attempt{
-			row:       "node of " + def.Name,
+			row: "node of " + def.Name,
 			operation: fmt.Sprintf(`query($%[1]s: ID!) { it: node(id: $%[1]s) { id } nodes(ids: [$%[1]s]) { id }
 				_entities(representations: [{__typename: "%[2]s", id: $%[1]s}]) { ... on %[2]s { id } } }`, lowerFirst(def.Name), def.Name),
 		})

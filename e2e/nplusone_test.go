@@ -141,10 +141,11 @@ func (s *shop) listArgs(admin *client) map[string]string {
 	admin.must(&out, `{ products(first: 50, where: {available: true}) { nodes { id slug variants(first: 1) { id } } }
 		payments(first: 1) { nodes { id } } orders(first: 50) { nodes { id } } users(first: 1) { nodes { id } } }`, nil)
 	var lines []vars
-	var ids []string
+	var ids, representations []string
 	for _, p := range out.Products.Nodes {
 		lines = append(lines, vars{"variantId": p.Variants[0].ID, "quantity": 1})
 		ids = append(ids, strconv.Quote(p.ID))
+		representations = append(representations, fmt.Sprintf(`{__typename: "Product", id: %q}`, p.ID))
 	}
 	admin.change("cartLinesAdd", "CartLinesAddInput", vars{"lines": lines})
 	product := out.Products.Nodes[0]
@@ -157,6 +158,7 @@ func (s *shop) listArgs(admin *client) map[string]string {
 	}
 	now := time.Now().UTC()
 	return map[string]string{
+		"Query._entities":             "representations: [" + strings.Join(representations, ", ") + "]",
 		"Query.node":                  fmt.Sprintf("id: %q", product.ID),
 		"Query.nodes":                 "ids: [" + strings.Join(ids, ", ") + "]",
 		"Query.product":               fmt.Sprintf("slug: %q", product.Slug),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/techmart/techmart/app"
 	"github.com/techmart/techmart/e2e/node"
@@ -73,7 +74,7 @@ func TestWorkedQueries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := gqlparser.LoadQuery(schema, string(text)); err != nil {
+		if _, err := gqlparser.LoadQueryWithRules(schema, string(text), rules.NewDefaultRules()); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 		if !strings.HasPrefix(string(text), "# ") {

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # What the pages are made of; the sum of it all is in the archive's neighbour.
-sources() { find docs -name '*.md' -print0; find docs/examples graph/schema -type f -print0; find docs/site -type f -not -path '*/node_modules/*' -not -path '*/.build*' -not -name 'site.*' -not -name '*.go' -print0; }
+sources() { find docs -name '*.md' -not -path 'docs/site/*' -print0; find docs/examples graph/schema -type f -print0; find docs/site -type f -not -path '*/node_modules/*' -not -path '*/.build*' -not -path '*/.vitepress/cache/*' -not -name 'site.*' -not -name '*.go' -print0; }
 sum=$(sources | sort -zu | xargs -0 sha256sum | sha256sum | cut -d' ' -f1)
 if [ "$(cat docs/site/site.sum 2>/dev/null)" = "$sum" ] && [ -e docs/site/site.zip ]; then
 	exit 0
