@@ -56,7 +56,7 @@ func allowed(path string) ([]string, bool) {
 	case "app", "bench", "cmd", "e2e", "scripts":
 		return []string{"..."}, true
 	case "clients", "docs":
-		return nil, true
+		return []string{"platform/site"}, true
 	case "gateway":
 		if path == "gateway" {
 			return []string{"gateway/...", "graph/request", "platform/site", "platform/telemetry", "services/errs", "services/viewer"}, true
