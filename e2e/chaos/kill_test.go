@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -23,6 +24,8 @@ type path struct {
 	act    deed     // done with the worker that will die at one of its calls; nil for the order itself
 	after  deed     // done while no worker lives
 	ends   []string // statuses that the order may end with
+	pieces int      // that are ordered; some when 0
+	coupon bool     // the order uses a promotion up
 }
 
 // deed is something that somebody does to an order.
@@ -71,6 +74,7 @@ type killing struct {
 	accepted        []uuid.UUID
 	ends            map[uuid.UUID][]string // that each order may have
 	what            map[uuid.UUID]string
+	coupons         map[uuid.UUID]string // the code that each order used
 	random          *rand.Rand
 	died            int
 }
@@ -83,21 +87,40 @@ func TestAWorkerIsKilledAtEveryCall(t *testing.T) {
 		name      string
 		now, hold string
 		paths     []path
-	}{{"capture by parcel", "false", "15m", paths}, {"capture at once", "true", "15m", pathsNow}, {"reserve in the saga", "false", "0s", pathsUnheld}} {
+		some      int // so many of them, drawn by chance, where not every call is tried; 0 for all
+	}{
+		{name: "capture by parcel", now: "false", hold: "15m", paths: paths},
+		{name: "capture at once", now: "true", hold: "15m", paths: pathsNow},
+		{name: "reserve in the saga", now: "false", hold: "0s", paths: pathsUnheld},
+		{name: "in parts", now: "false", hold: "15m", paths: pathsParts, some: 3},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			set := fresh(t)
-			set["CAPTURE_NOW"], set["CHECKOUT_HOLD"] = tt.now, tt.hold
-			k := &killing{shop: open(t, set, set, false), ends: make(map[uuid.UUID][]string), what: make(map[uuid.UUID]string)}
-			k.random = random(t)
-			k.customer, k.staff = k.as(users.Customer), k.as(users.Admin)
-			k.variant = k.product("Fjord Camera", 100_000)
-			for i := range tt.paths {
+			k := killingIn(t, settings{"CAPTURE_NOW": tt.now, "CHECKOUT_HOLD": tt.hold})
+			draw := k.random.Perm(len(tt.paths))
+			if *exhaustive || tt.some == 0 {
+				slices.Sort(draw)
+			} else {
+				draw = draw[:tt.some]
+			}
+			for _, i := range draw {
 				k.try(&tt.paths[i])
 			}
 			k.resume()
 		})
 	}
+}
+
+// killingIn opens a shop with these settings in which processes are killed.
+func killingIn(t *testing.T, with settings) *killing {
+	t.Helper()
+	set := fresh(t)
+	maps.Copy(set, with)
+	k := &killing{shop: open(t, set, set, false), ends: make(map[uuid.UUID][]string), what: make(map[uuid.UUID]string), coupons: make(map[uuid.UUID]string)}
+	k.random = random(t)
+	k.customer, k.staff = k.as(users.Customer), k.as(users.Admin)
+	k.variant = k.product("Fjord Camera", 100_000)
+	return k
 }
 
 // random gives a source of chance, and tells how to repeat it.
@@ -187,6 +210,12 @@ func (k *killing) order(p *path) uuid.UUID {
 		faster := k.as(users.Customer)
 		k.ends[k.place(faster, variant, pieces, "tok_visa")] = []string{"CONFIRMED", "FAILED"}
 	}
+	if p.pieces > 0 {
+		pieces = p.pieces
+	}
+	if p.coupon {
+		return k.placeWithCode(variant, pieces, p.token)
+	}
 	return k.place(k.customer, variant, pieces, p.token)
 }
 
@@ -235,9 +264,11 @@ func (k *killing) told(ctx context.Context, id uuid.UUID) bool {
 	var told bool
 	err := k.pool.QueryRow(ctx, `SELECT o.stage IN ('DONE', 'UNDONE') AND o.status <> 'PENDING'
 		AND NOT EXISTS (SELECT FROM orders.fulfillments WHERE order_id = o.id AND settled_at IS NULL)
+		AND NOT EXISTS (SELECT FROM orders.returns WHERE order_id = o.id AND status = 'RECEIVED')
 		AND (SELECT count(*) FROM orders.timeline WHERE order_id = o.id AND type = 'PAYMENT_REFUNDED')
 			= (SELECT count(*) FROM payments.transactions t JOIN payments.payments p ON p.id = t.payment_id WHERE p.order_id = o.id AND t.kind = 'REFUND')
-		AND (SELECT count(*) FROM orders.timeline WHERE order_id = o.id AND type IN ('ORDER_CONFIRMED', 'ORDER_FAILED', 'ORDER_CANCELLED', 'PARCEL_SHIPPED', 'PAYMENT_REFUNDED'))
+		AND (SELECT count(*) FROM orders.timeline WHERE order_id = o.id AND type IN ('ORDER_CONFIRMED', 'ORDER_FAILED', 'ORDER_CANCELLED', 'PARCEL_SHIPPED', 'PAYMENT_REFUNDED',
+			'RETURN_REQUESTED', 'RETURN_APPROVED', 'RETURN_RECEIVED'))
 			<= (SELECT count(*) FROM notifications.deliveries d JOIN notifications.notifications n USING (event_id) WHERE n.order_id = o.id AND d.status = 'SENT')
 		FROM orders.orders o WHERE id = $1`, id).Scan(&told)
 	return err == nil && told
@@ -262,6 +293,9 @@ func (k *killing) resume() {
 		}
 		if !slices.Contains(ends, status) {
 			k.t.Errorf("order %s (%s) ended as %s", id, k.what[id], status)
+		}
+		if code := k.coupons[id]; code != "" {
+			k.used(id, code, status)
 		}
 	}
 	k.t.Logf("%d workers died", k.died)

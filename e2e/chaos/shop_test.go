@@ -209,11 +209,16 @@ func (r refusal) Error() string { return r.Code + ": " + r.Message }
 
 // buy orders pieces of a variant under an idempotency key and gives the order.
 func (c *client) buy(variant string, quantity int, token, key string) (uuid.UUID, error) {
-	if err := c.run(new(any), `mutation($i: CartLinesAddInput!) { cartLinesAdd(input: $i) { userErrors { code message } } }`,
-		vars{"i": vars{"lines": []vars{{"variantId": variant, "quantity": quantity}}, "idempotencyKey": key + "-cart"}}); err != nil {
+	if err := c.add(variant, quantity, key); err != nil {
 		return uuid.Nil, err
 	}
 	return c.place(token, key)
+}
+
+// add puts pieces of a variant into the cart, once for the key of the order that they are for.
+func (c *client) add(variant string, quantity int, key string) error {
+	return c.run(new(any), `mutation($i: CartLinesAddInput!) { cartLinesAdd(input: $i) { userErrors { code message } } }`,
+		vars{"i": vars{"lines": []vars{{"variantId": variant, "quantity": quantity}}, "idempotencyKey": key + "-cart"}})
 }
 
 // place orders what is in the cart.
@@ -258,16 +263,23 @@ func (c *client) fulfill(id uuid.UUID) error {
 		vars{"i": vars{"orderId": model.ID("ord", id), "idempotencyKey": uuid.NewString()}})
 }
 
-// refund pays all of an order back.
-func (c *client) refund(id uuid.UUID) error {
+// refund pays all of an order back that is not yet.
+func (c *client) refund(id uuid.UUID) error { return c.refundAmount(id, "") }
+
+// refundAmount pays so much of an order back, or all that is not yet where the amount is "".
+func (c *client) refundAmount(id uuid.UUID, amount string) error {
 	var out struct {
 		Order struct{ Payment struct{ ID string } }
 	}
 	if err := c.run(&out, `query($id: ID!) { order(id: $id) { payment { id } } }`, vars{"id": model.ID("ord", id)}); err != nil {
 		return err
 	}
+	input := vars{"paymentId": out.Order.Payment.ID, "idempotencyKey": uuid.NewString()}
+	if amount != "" {
+		input["amount"] = vars{"amount": amount, "currencyCode": "EUR"}
+	}
 	return c.run(new(any), `mutation($i: PaymentRefundInput!) { paymentRefund(input: $i) { userErrors { code message } } }`,
-		vars{"i": vars{"paymentId": out.Order.Payment.ID, "idempotencyKey": uuid.NewString()}})
+		vars{"i": input})
 }
 
 // product puts a product of 20.00 with one variant into the shop, with so many pieces, and gives the variant.

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"math"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -31,12 +32,12 @@ var (
 	soak       = flag.Duration("chaos.soak", 0, "how long the soak runs; 0 for none")
 )
 
-// asWorker makes the test binary a worker.
-const asWorker = "chaos-worker"
+// These make the test binary a worker, or a server of requests.
+const asWorker, asServer = "chaos-worker", "chaos-server"
 
 func TestMain(m *testing.M) {
-	if len(os.Args) == 4 && os.Args[1] == asWorker {
-		if err := work(os.Args[2], os.Args[3]); err != nil {
+	if len(os.Args) == 4 && (os.Args[1] == asWorker || os.Args[1] == asServer) {
+		if err := work(os.Args[1], os.Args[2], os.Args[3]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -46,10 +47,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// work is the child: a worker of the shop in its environment whose clock is ahead. It says "ready" once it
-// idles. "arm N" makes it kill itself, as SIGKILL does, at its Nth call to a server from then; "count" makes
+// work is the child: a worker of the shop in its environment whose clock is ahead, or a server, which says "at" and its
+// address. It says "ready" once it idles. "arm N" makes it kill itself, as SIGKILL does, at its Nth call to a server from then; "count" makes
 // it say how many it made since. Where first is not 0, it is armed from its start.
-func work(ahead, first string) error {
+func work(as, ahead, first string) error {
 	by, err := time.ParseDuration(ahead)
 	if err != nil {
 		return err
@@ -94,7 +95,14 @@ func work(ahead, first string) error {
 		}
 		os.Exit(0) // the parent is gone
 	}()
-	return a.Run(context.Background(), app.Parts{Worker: true})
+	parts := app.Parts{Worker: as == asWorker}
+	if as == asServer {
+		if parts.API, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return err
+		}
+		fmt.Println("at", parts.API.Addr())
+	}
+	return a.Run(context.Background(), parts)
 }
 
 // idle says "ready" when no call was made for a while, or when there are always some.
@@ -121,11 +129,30 @@ type worker struct {
 // worker starts one whose clock is ahead, and waits until it idles; or one that dies at its nth call, and does not wait.
 func (s *shop) worker(ahead time.Duration, n int) *worker {
 	s.t.Helper()
+	w := s.child(asWorker, ahead, n)
+	if n == 0 {
+		w.hear("ready")
+	}
+	return w
+}
+
+// server starts one that answers requests, waits until it idles, and gives its address.
+func (s *shop) server() (w *worker, url string) {
+	s.t.Helper()
+	w = s.child(asServer, 0, 0)
+	_, at, _ := strings.Cut(w.hear("at"), " ")
+	w.hear("ready")
+	return w, "http://" + at
+}
+
+// child starts the test binary as another process of the shop.
+func (s *shop) child(as string, ahead time.Duration, n int) *worker {
+	s.t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	w := &worker{s: s, cmd: exec.Command(program, asWorker, ahead.String(), strconv.Itoa(n)), said: make(chan string, 16), ended: make(chan struct{})}
+	w := &worker{s: s, cmd: exec.Command(program, as, ahead.String(), strconv.Itoa(n)), said: make(chan string, 16), ended: make(chan struct{})}
 	w.cmd.Env = append(s.direct.environ(), "PATH="+os.Getenv("PATH"))
 	if dir := os.Getenv("GOCOVERDIR"); dir != "" {
 		w.cmd.Env = append(w.cmd.Env, "GOCOVERDIR="+dir)
@@ -151,9 +178,6 @@ func (s *shop) worker(ahead time.Duration, n int) *worker {
 		_ = w.cmd.Wait() // it was killed
 	}()
 	s.t.Cleanup(w.kill)
-	if n == 0 {
-		w.hear("ready")
-	}
 	return w
 }
 
