@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -94,12 +95,19 @@ func TestGoClientRepeatsSafely(t *testing.T) {
 func TestGoClientWaitsAndTells(t *testing.T) {
 	t.Parallel()
 	s := setup(t, func(c *app.Config) { c.MaxCost, c.BudgetAnonymous = 150, "150/60" })
+	for i := range 20 {
+		s.product(fmt.Sprintf("Fjord Camera %d", i), "100.00", 10)
+	}
+	watched := new(refusals)
+	patient := techmart.New(s.url+"/graphql", techmart.Options{HTTP: &http.Client{Transport: watched, Timeout: 30 * time.Second}})
 	for i := range 4 {
 		start := time.Now()
-		_, err := techmart.Products(t.Context(), techmart.New(s.url+"/graphql", techmart.Options{}), pointer(20), nil, nil)
-		if err != nil {
+		if _, err := techmart.Products(t.Context(), patient, pointer(20), nil, nil); err != nil {
 			t.Fatalf("call %d, after %v: %v", i+1, time.Since(start), err)
 		}
+	}
+	if watched.throttled.Load() == 0 {
+		t.Error("the budget was never used up: nothing was waited for")
 	}
 	_, err := techmart.Orders(t.Context(), techmart.New(s.url+"/graphql", techmart.Options{}), pointer(1), nil, nil)
 	var failed *techmart.Error
@@ -134,6 +142,17 @@ func TestGoClientTrusted(t *testing.T) {
 	if err != nil || len(orders.Orders.Nodes) != 0 {
 		t.Errorf("%+v: %v", orders, err)
 	}
+}
+
+// refusals counts the answers that ask a client to wait.
+type refusals struct{ throttled atomic.Int32 }
+
+func (r *refusals) RoundTrip(request *http.Request) (*http.Response, error) {
+	answer, err := http.DefaultTransport.RoundTrip(request)
+	if err == nil && answer.StatusCode == http.StatusTooManyRequests {
+		r.throttled.Add(1)
+	}
+	return answer, err
 }
 
 func pointer[T any](v T) *T { return &v }
