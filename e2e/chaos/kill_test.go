@@ -298,5 +298,5 @@ func (k *killing) resume() {
 			k.used(id, code, status)
 		}
 	}
-	k.t.Logf("%d workers died", k.died)
+	k.t.Logf("%d processes died", k.died)
 }
