@@ -33,6 +33,7 @@ func TestGuessedIDs(t *testing.T) {
 	bobs := s.own(bob, helper)
 	adas["orderLine"] = ada.order(adas["order"]).Lines[0].ID
 	nothing := unknown(adas)
+	nothing["orderLine"] = noLine
 	p := s.unique(50)
 	before, bobBefore := ada.shows(everything, nil), bob.shows(everything, nil)
 

@@ -21,7 +21,7 @@ type belongings map[string]string
 var prefixes = map[string]string{
 	"user": model.PrefixUser, "address": model.PrefixAddress, "session": model.PrefixSession, "order": model.PrefixOrder,
 	"fulfillment": model.PrefixFulfillment, "payment": model.PrefixPayment, "transaction": model.PrefixTransaction,
-	"orderLine": model.PrefixOrderLine, "return": model.PrefixReturn, "cart": model.PrefixCart, "cartLine": model.PrefixCartLine, "notification": model.PrefixNotification, "review": model.PrefixReview,
+	"return": model.PrefixReturn, "cart": model.PrefixCart, "cartLine": model.PrefixCartLine, "notification": model.PrefixNotification, "review": model.PrefixReview,
 }
 
 // noLine is the id of a line that no order has.
