@@ -132,6 +132,7 @@ func welcome(out io.Writer, base, environment string) {
 
   shop         %[1]s/shop
   playground   %[1]s/playground
+  docs         %[1]s/docs
   graph        %[1]s/graphql
   mailbox      %[1]s/dev/mailbox
   health       %[1]s/readyz
