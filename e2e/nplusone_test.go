@@ -91,7 +91,7 @@ func (c *client) callsOf(t *testing.T, query string, enough int) (calls, bytes i
 // callsTo is callsOf without the calls to one backend.
 func (c *client) callsTo(t *testing.T, query string, enough int, without string) (calls, bytes int) {
 	t.Helper()
-	const warmUp, least, most = 1, 4, 12
+	const warmUp, least, most = 1, 4, 40
 	calls = math.MaxInt
 	for try := range most {
 		a := c.do(query, nil)

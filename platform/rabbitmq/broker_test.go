@@ -262,6 +262,34 @@ func TestRetriesThenDeadLetter(t *testing.T) {
 	})
 }
 
+// What waits for something else comes back as often as it has to: that costs it no attempt.
+func TestLaterIsNoAttempt(t *testing.T) {
+	implementations(t, func(t *testing.T, open func(*testing.T) rabbitmq.Broker) {
+		b := open(t)
+		declare(t, b, rabbitmq.Queue{Name: "q", Bindings: []string{"#"}, RetryDelays: []time.Duration{time.Hour, 30 * time.Millisecond}})
+		deliveries := make(chan rabbitmq.Delivery, 9)
+		n := 0
+		consume(t, b, "q", 1, into(deliveries, func(rabbitmq.Delivery) error {
+			if n++; n <= 4 {
+				return rabbitmq.Later(errors.New("another has it"), time.Minute)
+			}
+			return rabbitmq.Permanent(errors.New("bad"))
+		}))
+		publish(t, b, rabbitmq.Message{ID: "m", RoutingKey: "k"})
+		for range 5 {
+			if d := next(t, deliveries); d.Attempt != 1 {
+				t.Errorf("attempt %d", d.Attempt)
+			}
+		}
+		if l := deadLetters(t, b, "q", 1)[0]; l.Attempts != 1 || l.Reason != "bad" {
+			t.Errorf("dead letter %+v", l)
+		}
+		if rabbitmq.Later(nil, time.Second) != nil {
+			t.Error("no error is one later")
+		}
+	})
+}
+
 func TestPermanentFailuresAndPanics(t *testing.T) {
 	implementations(t, func(t *testing.T, open func(*testing.T) rabbitmq.Broker) {
 		b := open(t)

@@ -98,7 +98,7 @@ func (b *amqpBroker) handle(ctx context.Context, q Queue, d amqp.Delivery, h Han
 		return
 	}
 	out := judge(q, attempt, err)
-	extra := amqp.Table{headerAttempts: int64(attempt), headerReason: out.reason}
+	extra := amqp.Table{headerAttempts: int64(out.failed), headerReason: out.reason}
 	to := b.retry(q.Name, out.delay)
 	if out.dead {
 		to = b.dead(q.Name)

@@ -196,7 +196,7 @@ func (b *memory) fail(q *memoryQueue, d Delivery, err error) {
 			DiedAt: time.Now().UTC()})
 		return
 	}
-	next := Delivery{Message: d.Message, Attempt: d.Attempt + 1}
+	next := Delivery{Message: d.Message, Attempt: out.failed + 1}
 	time.AfterFunc(out.delay, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()

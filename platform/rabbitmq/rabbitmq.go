@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,7 +141,7 @@ type DeadLetter struct {
 
 // Handler handles one attempt at a message. nil takes the message off the
 // queue; an error sends it to the next retry delay, or to the dead letters
-// after the last or when it is Permanent. A panic counts as an error. The
+// after the last or when it is Permanent; see Later, too. A panic counts as an error. The
 // context stays alive for Options.Grace after the consumer was told to stop.
 type Handler func(ctx context.Context, d Delivery) error
 
@@ -156,6 +157,23 @@ type permanentError struct{ err error }
 
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
+
+// Later marks an error that says nothing of the message: it comes back after some retry delay, as the attempt that it is, as
+// often as it is asked for. The delay is the longest that is not above wait, or else the shortest. Later(nil, wait) is nil.
+func Later(err error, wait time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &laterError{err, wait}
+}
+
+type laterError struct {
+	err  error
+	wait time.Duration
+}
+
+func (e *laterError) Error() string { return e.err.Error() }
+func (e *laterError) Unwrap() error { return e.err }
 
 // IsPermanent tells whether err was marked by Permanent.
 func IsPermanent(err error) bool {
@@ -218,6 +236,7 @@ func Open(ctx context.Context, url string, o Options) (Broker, error) {
 // outcome is what becomes of a message after an attempt failed.
 type outcome struct {
 	dead   bool
+	failed int // attempts so far that count
 	delay  time.Duration
 	reason string
 }
@@ -228,10 +247,25 @@ func judge(q Queue, attempt int, err error) outcome {
 	if len(reason) > maxReason {
 		reason = strings.ToValidUTF8(reason[:maxReason], "")
 	}
-	if IsPermanent(err) || attempt > len(q.RetryDelays) {
-		return outcome{dead: true, reason: reason}
+	var later *laterError
+	switch {
+	case errors.As(err, &later) && len(q.RetryDelays) > 0:
+		return outcome{failed: attempt - 1, delay: q.within(later.wait), reason: reason}
+	case IsPermanent(err) || attempt > len(q.RetryDelays):
+		return outcome{failed: attempt, dead: true, reason: reason}
 	}
-	return outcome{delay: q.RetryDelays[attempt-1], reason: reason}
+	return outcome{failed: attempt, delay: q.RetryDelays[attempt-1], reason: reason}
+}
+
+// within gives the longest retry delay that is not above wait, or else the shortest.
+func (q Queue) within(wait time.Duration) time.Duration {
+	delay := slices.Min(q.RetryDelays)
+	for _, d := range q.RetryDelays {
+		if d <= wait {
+			delay = max(delay, d)
+		}
+	}
+	return delay
 }
 
 // maxReason bounds the error text kept in a header, in bytes.

@@ -117,26 +117,15 @@ func (w *Worker) sendEmail(ctx context.Context, d rabbitmq.Delivery, attempts in
 		return rabbitmq.Permanent(err)
 	}
 	ctx = viewer.NewContext(ctx, viewer.System)
-	for {
-		err := w.Service.SendEmail(ctx, id, d.Attempt >= attempts)
-		var busy *notifications.BusyError
-		if !errors.As(err, &busy) {
-			return w.judge(ctx, d, err)
-		}
-		// A second request for the same e-mail, or one whose worker was lost: it waits here, as waiting
-		// in a retry queue would cost it an attempt.
-		timer := time.NewTimer(min(time.Until(busy.Until), busyPause))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return err
-		}
+	err = w.Service.SendEmail(ctx, id, d.Attempt >= attempts)
+	var busy *notifications.BusyError
+	if errors.As(err, &busy) {
+		// A second request for the same e-mail, or one whose worker was lost. It waits in a queue: here it would keep others
+		// from being sent, and be given up by the broker should workers go on to be lost.
+		return rabbitmq.Later(err, time.Until(busy.Until))
 	}
+	return w.judge(ctx, d, err)
 }
-
-// busyPause is how often a worker asks for a delivery that another one has.
-const busyPause = time.Second
 
 // requested reads which delivery a message of the EmailQueue is about.
 func requested(m rabbitmq.Message) (uuid.UUID, error) {

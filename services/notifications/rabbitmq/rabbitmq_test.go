@@ -223,6 +223,46 @@ func TestRequestsForOneDeliveryAreSentOnce(t *testing.T) {
 	}
 }
 
+// E-mails that lost workers hold for some time keep no others from being sent, and go out when that time is over.
+func TestWhatIsBusyWaitsInAQueue(t *testing.T) {
+	t.Parallel()
+	s := setup(t, 0, nil)
+	held := make([]outbox.Event, 10) // more than a worker sends at once
+	for i := range held {
+		e := event("users.password_changed", nil)
+		if err := s.service.HandleEvent(s.ctx, notifications.Event{ID: e.ID, Type: e.Type, Time: e.Time, Data: e.Data}); err != nil {
+			t.Fatal(err)
+		}
+		d := s.delivery(e, "accepted", func(*notifications.Delivery) bool { return true })
+		if _, err := s.store.UpdateDelivery(t.Context(), d.ID, func(d *notifications.Delivery) error {
+			d.Claim(time.Now(), time.Now().Add(time.Hour))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		held[i] = e
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		done <- (&rabbitmq.Worker{Broker: s.broker, Service: s.service, RetryDelays: delays, Log: slog.New(slog.DiscardHandler)}).Run(ctx)
+	}()
+	s.settled()
+	if _, err := s.pool.Exec(t.Context(), `UPDATE notifications.deliveries SET claimed_until = now() - interval '1 second' WHERE claimed_until IS NOT NULL`); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range held {
+		if d := s.delivery(e, "sent", sent); d.Attempts != 2 {
+			t.Errorf("it took %d attempts", d.Attempts)
+		}
+	}
+	s.dead(rabbitmq.EmailQueue, 0)
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRetriedUntilTaken(t *testing.T) {
 	t.Parallel()
 	s := setup(t, 1, func(try int) error {
