@@ -41,7 +41,7 @@ type Options struct {
 	// RequireReal refuses the in-process stand-ins for Redis and RabbitMQ, and
 	// ignores the URLs in the environment.
 	RequireReal bool
-	// Ephemeral trades durability for speed, and begins each start empty.
+	// Ephemeral trades durability for speed: each start begins empty, and an orderly end deletes the data.
 	Ephemeral bool
 
 	// ifFree makes Start fail with errInUse at once when another stack runs in

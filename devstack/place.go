@@ -77,11 +77,27 @@ func newPlace(ctx context.Context, o Options, say sayFunc) (*place, error) {
 	if err := errors.Join(p.empty(), p.prepare(dir)); err != nil {
 		return nil, errors.Join(err, p.unlock())
 	}
+	if free, err := freeSpace(p.root); err == nil && free < littleSpace {
+		say("only %d MiB are free in %s: MongoDB builds no index with less than 500, RabbitMQ takes no message with less than 50",
+			free>>20, p.root)
+	}
 	return p, nil
 }
 
-// empty deletes what an ephemeral stack left: written without care for a crash,
-// it cannot be relied upon.
+// littleSpace is what the servers have used up soon, in bytes.
+const littleSpace = 2 << 30
+
+// freeSpace gives the bytes that are free to ordinary users where path is.
+func freeSpace(path string) (uint64, error) {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(path, &fs); err != nil {
+		return 0, err
+	}
+	return uint64(fs.Bavail) * uint64(fs.Bsize), nil
+}
+
+// empty deletes what an ephemeral stack left, gigabytes after a long test: written without care for a
+// crash, it cannot be relied upon.
 func (p *place) empty() error {
 	if !p.opts.Ephemeral {
 		return nil
@@ -213,14 +229,14 @@ func writeString(f *os.File, s string) error {
 	return err
 }
 
-// unlock removes the sockets, gives the directory free, and waits until the
+// unlock removes the sockets and what is ephemeral, gives the directory free, and waits until the
 // last process that inherited the lock is gone.
 func (p *place) unlock() error {
 	var errs []error
 	if p.runtime != "" {
 		errs = append(errs, os.RemoveAll(p.runtime))
 	}
-	errs = append(errs, p.lock.Close())
+	errs = append(errs, p.empty(), p.lock.Close())
 	for deadline := time.Now().Add(stopTimeout); Running(p.root); {
 		owner, err := os.ReadFile(p.lock.Name())
 		if err != nil || strings.TrimSpace(string(owner)) != strconv.Itoa(os.Getpid()) {

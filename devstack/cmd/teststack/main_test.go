@@ -118,6 +118,13 @@ func TestUpLeavesNothingBehind(t *testing.T) {
 			if _, ok, err := devstack.Shared(testDir); ok || err != nil {
 				t.Errorf("it is still shared: %v, %v", ok, err)
 			}
+			data := devstack.SharedDir(testDir)
+			if where, err := os.ReadFile(filepath.Join(data, "location")); err == nil {
+				data = strings.TrimSpace(string(where))
+			}
+			if _, err := os.Stat(filepath.Join(data, "postgres")); len(signals) == 1 && signals[0] != syscall.SIGKILL && !os.IsNotExist(err) {
+				t.Errorf("the data of PostgreSQL are still in %s: %v", data, err)
+			}
 		})
 	}
 }
