@@ -68,16 +68,12 @@ type Worker struct {
 	Log         *slog.Logger    // nil means slog.Default()
 }
 
-// Run declares the queues and handles their messages until ctx ends, waits for the messages under
-// way, and returns nil. It fails when the queues cannot be declared or consumed.
+// Run handles the messages of the queues, which have to be declared to the Broker, until ctx ends, waits for the messages
+// under way, and returns nil. It fails when the Broker does not know the queues, or was closed.
 func (w *Worker) Run(ctx context.Context) error {
-	queues := Queues(w.RetryDelays)
-	if err := w.Broker.Declare(ctx, queues...); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	attempts := len(queues[1].RetryDelays) + 1
+	attempts := len(Queues(w.RetryDelays)[1].RetryDelays) + 1
 	consumers := []func() error{
 		func() error { return w.Broker.Consume(ctx, EventsQueue, cmp.Or(w.Events, 16), w.handleEvent) },
 		func() error {

@@ -63,12 +63,12 @@ func setup(t *testing.T, workers int, answer func(try int) error) *system {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := b.Declare(t.Context(), rabbitmq.Queues(delays)...); err != nil {
+			t.Fatal(err)
+		}
 		return b
 	}
 	s.broker = open()
-	if err := s.broker.Declare(t.Context(), rabbitmq.Queues(delays)...); err != nil {
-		t.Fatal(err)
-	}
 	s.letters = rabbitmq.NewDeadLetters(s.broker, s.service)
 
 	ctx, stop := context.WithCancel(context.Background())

@@ -36,14 +36,28 @@ type Wake struct {
 
 // Store is webhooks.Store over PostgreSQL.
 type Store struct {
-	pool *pgxpool.Pool
-	jobs Jobs
+	pool   *pgxpool.Pool
+	jobs   Jobs
+	wanted *postgres.Group[string, bool] // whether endpoints ask for an event type
 }
 
 var _ webhooks.Store = (*Store)(nil)
 
 // New makes the store; the schema has to be migrated.
-func New(pool *pgxpool.Pool, jobs Jobs) *Store { return &Store{pool: pool, jobs: jobs} }
+func New(pool *pgxpool.Pool, jobs Jobs) *Store {
+	s := &Store{pool: pool, jobs: jobs}
+	s.wanted = postgres.Grouped[string, bool]{
+		Name: "webhooks.wanted", Many: s.wantedOf,
+		One: func(ctx context.Context, eventType string) (bool, error) {
+			results, err := s.wantedOf(ctx, []string{eventType})
+			if err != nil {
+				return false, err
+			}
+			return results[0].Value, nil
+		},
+	}.Group(pool)
+	return s
+}
 
 func nullID(id uuid.UUID) *uuid.UUID {
 	if id == uuid.Nil {

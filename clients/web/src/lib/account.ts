@@ -46,11 +46,11 @@ export async function signedInWith(tokens: Tokens): Promise<void> {
   await anew();
 }
 
-/** Signs out, here at once and at the shop where it can be reached. */
+/** Signs out, at the shop where it can be reached and here. It does not wait for what is read anew as a guest. */
 export async function signOut(): Promise<void> {
   await client.mutate({ mutation: SESSION_REVOKE }).catch(() => undefined);
   session.end();
-  await anew();
+  void anew();
 }
 
 /** Forgets what was read as somebody else. */
