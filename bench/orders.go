@@ -18,25 +18,19 @@ const (
 	placeMutation = `mutation Place($key: String!) { orderPlace(input: {idempotencyKey: $key, paymentToken: "tok_visa",
   shippingAddress: {recipient: "Ada Lovelace", line1: "Unter den Linden 1", postalCode: "10117", city: "Berlin", countryCode: "DE"}}) {
   order { id status } userErrors { code message } } }`
-
-	orderStatusQuery = `query OrderStatus($id: ID!) { order(id: $id) { status } }`
 )
 
 // checkoutName is the scenario of orders.
 const checkoutName = "checkout to CONFIRMED"
 
-// A customer looks at the order after firstLook, and then ever less often: to look costs the shop, too.
-const (
-	firstLook = 100 * time.Millisecond
-	lastLook  = time.Second
-)
+// newsWait bounds how long news of an order may take.
+const newsWait = 10 * time.Second
 
 // bought tells how a checkout went.
 type bought struct {
 	id    string        // of the order
 	place time.Duration // of orderPlace alone
-	total time.Duration // from the empty cart until the order was seen CONFIRMED
-	looks int
+	total time.Duration // from the empty cart until the customer heard that the order is CONFIRMED
 }
 
 type userErrors []struct{ Code, Message string }
@@ -70,8 +64,8 @@ func (c *client) place(ctx context.Context, token, key string) (string, error) {
 	return placed.OrderPlace.Order.ID, nil
 }
 
-// checkout buys one variant from an empty cart on, and waits until the order is CONFIRMED.
-func (c *client) checkout(ctx context.Context, token, key, variant string) (b bought, err error) {
+// checkout buys one variant from an empty cart on, and waits until the customer hears that the order is CONFIRMED.
+func (c *client) checkout(ctx context.Context, token, key, variant string, f *follower) (b bought, err error) {
 	began := time.Now()
 	if err := c.add(ctx, token, key, variant); err != nil {
 		return b, err
@@ -81,25 +75,21 @@ func (c *client) checkout(ctx context.Context, token, key, variant string) (b bo
 		return b, err
 	}
 	b.place = time.Since(placing)
-	for wait := firstLook; ; wait = min(wait*3/2, lastLook) {
-		select {
-		case <-ctx.Done():
-			return b, ctx.Err()
-		case <-time.After(wait):
+	late := time.NewTimer(newsWait)
+	defer late.Stop()
+	select {
+	case status := <-f.outcome(b.id):
+		b.total = time.Since(began)
+		if status != "CONFIRMED" {
+			return b, errors.New("the order became " + status)
 		}
-		var got struct{ Order struct{ Status string } }
-		if _, err := c.do(ctx, token, orderStatusQuery, map[string]any{"id": b.id}, &got); err != nil {
-			return b, err
-		}
-		b.looks++
-		switch got.Order.Status {
-		case "CONFIRMED":
-			b.total = time.Since(began)
-			return b, nil
-		case "PENDING":
-		default:
-			return b, errors.New("the order became " + got.Order.Status)
-		}
+		return b, nil
+	case <-f.ended:
+		return b, fmt.Errorf("the subscription has ended: %w", f.over)
+	case <-late.C:
+		return b, errors.New("no news of the order " + b.id)
+	case <-ctx.Done():
+		return b, ctx.Err()
 	}
 }
 
@@ -108,12 +98,12 @@ const mostOrders = 20000
 
 // ordered is what a run of checkouts came to.
 type ordered struct {
-	concurrency   int
-	took          time.Duration
-	place, total  []time.Duration // sorted
-	looks, failed int
-	firstError    error
-	cpu           []usage
+	concurrency  int
+	took         time.Duration
+	place, total []time.Duration // sorted
+	failed       int
+	firstError   error
+	cpu          []usage
 }
 
 // loadOrders has customers buy at once until the time is over.
@@ -130,18 +120,26 @@ func (c *client) loadOrders(ctx context.Context, srv *servers, s shop, concurren
 	before, start := cpuOf(srv), time.Now()
 	for w := range concurrency {
 		wg.Go(func() {
+			token := s.buyers[w%len(s.buyers)]
+			news, err := c.follow(ctx, token)
+			if err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				r.failed, r.firstError = r.failed+1, err
+				return
+			}
 			for time.Since(start) < d && ctx.Err() == nil {
 				n := int(count.Add(1))
 				if n > mostOrders {
 					return
 				}
-				b, err := c.checkout(ctx, s.buyers[w%len(s.buyers)], fmt.Sprintf("bench-%d-%d", nonce, n), s.variants[n%len(s.variants)])
+				b, err := c.checkout(ctx, token, fmt.Sprintf("bench-%d-%d", nonce, n), s.variants[n%len(s.variants)], news)
 				mu.Lock()
 				if err != nil {
 					r.failed++
 					r.firstError = errors.Join(r.firstError, err)
 				} else {
-					r.place, r.total, r.looks = append(r.place, b.place), append(r.total, b.total), r.looks+b.looks
+					r.place, r.total = append(r.place, b.place), append(r.total, b.total)
 				}
 				mu.Unlock()
 				if r.failed > 100 {
@@ -163,8 +161,8 @@ func (r ordered) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-28s %4d %9.0f/s %9s %9s %9s %8d\n", checkoutName, r.concurrency, n/r.took.Seconds(),
 		short(percentile(r.total, 50)), short(percentile(r.total, 95)), short(percentile(r.total, 99)), len(r.total))
-	fmt.Fprintf(&b, "  %.0f orders a minute; orderPlace p50 %s, p95 %s; %.1f looks at each order", 60*n/r.took.Seconds(),
-		short(percentile(r.place, 50)), short(percentile(r.place, 95)), float64(r.looks)/n)
+	fmt.Fprintf(&b, "  %.0f orders a minute; orderPlace p50 %s, p95 %s", 60*n/r.took.Seconds(),
+		short(percentile(r.place, 50)), short(percentile(r.place, 95)))
 	var parts []string
 	for _, u := range r.cpu {
 		if ms := 1000 * u.seconds / n; ms >= 0.05 {
