@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,6 +38,10 @@ const (
 // migrateLock is the advisory lock of Migrate.
 const migrateLock = 7_205_759_403
 
+// unused are indexes of River for who lists jobs by kind, arguments or metadata. Nobody does, and each change of a job's state would
+// write to all of them.
+var unused = []string{"river_job_args_index", "river_job_kind", "river_job_metadata_index"}
+
 // Migrate creates River's tables, or brings them up to date. Many processes may call it at once: one migrates, the others
 // wait for it.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
@@ -53,6 +58,11 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 		}
 		if _, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 			return fmt.Errorf("jobs: migrate: %w", err)
+		}
+		for _, name := range unused {
+			if _, err := tx.Exec(ctx, `DROP INDEX IF EXISTS `+pgx.Identifier{Schema, name}.Sanitize()); err != nil {
+				return fmt.Errorf("jobs: migrate: %w", err)
+			}
 		}
 		return nil
 	})
@@ -184,6 +194,7 @@ func NewWorker(pool *pgxpool.Pool, service *orders.Service, c Config) (*Worker, 
 		},
 		FetchCooldown:        fetchCooldown,
 		FetchPollInterval:    pollInterval,
+		ReindexerIndexNames:  reindexed(),
 		JobTimeout:           timeout,
 		MaxAttempts:          maxAttempts,
 		RescueStuckJobsAfter: min(2*timeout, timeout+15*time.Second), // a claim keeps out what is still at it
@@ -197,6 +208,11 @@ func NewWorker(pool *pgxpool.Pool, service *orders.Service, c Config) (*Worker, 
 		return nil, fmt.Errorf("jobs: %w", err)
 	}
 	return &Worker{river: client}, nil
+}
+
+// reindexed are the indexes that River builds anew each night: those that are there.
+func reindexed() []string {
+	return slices.DeleteFunc(river.ReindexerIndexNamesDefault(), func(name string) bool { return slices.Contains(unused, name) })
 }
 
 // Start works until Stop is called or ctx ends.
