@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -140,9 +141,11 @@ type load struct {
 	s        *shop
 	variants []string
 	staff    *client
+	sends    bool // every order that nobody cancels, so that stock holds no more and more of them
 
 	mu       sync.Mutex
 	accepted []uuid.UUID
+	placing  []time.Duration // what orderPlace took, of the orders since paces was called
 	failures int
 	last     error
 }
@@ -172,8 +175,13 @@ func (l *load) customer(ctx context.Context, c *client, chance *rand.Rand) {
 	token, pieces := tokens[chance.IntN(len(tokens))], 1+chance.IntN(2)
 	var id uuid.UUID
 	for try := 0; ; try++ {
-		var err error
-		if id, err = c.buy(variant, pieces, token, key); err == nil {
+		err := c.add(variant, pieces, key)
+		began := time.Now()
+		if err == nil {
+			id, err = c.place(token, key)
+		}
+		if err == nil {
+			l.accept(id, time.Since(began))
 			break
 		}
 		l.fail(err)
@@ -187,16 +195,17 @@ func (l *load) customer(ctx context.Context, c *client, chance *rand.Rand) {
 		}
 		wait(ctx, 50*time.Millisecond)
 	}
-	l.mu.Lock()
-	l.accepted = append(l.accepted, id)
-	l.mu.Unlock()
 	var err error
-	switch chance.IntN(6) {
-	case 0:
+	switch n := chance.IntN(6); {
+	case n == 0:
 		err = c.cancel(id)
-	case 1:
+	case l.sends:
+		if err = l.send(ctx, id); err == nil && n == 1 {
+			err = l.staff.refund(id)
+		}
+	case n == 1:
 		err = l.staff.fulfill(id)
-	case 2:
+	case n == 2:
 		wait(ctx, 200*time.Millisecond)
 		if err = l.staff.fulfill(id); err == nil {
 			wait(ctx, 200*time.Millisecond)
@@ -206,6 +215,35 @@ func (l *load) customer(ctx context.Context, c *client, chance *rand.Rand) {
 	if err != nil {
 		l.fail(err)
 	}
+}
+
+// send sends an order once it is confirmed; one that comes to nothing is left.
+func (l *load) send(ctx context.Context, id uuid.UUID) (err error) {
+	for range 20 {
+		wait(ctx, 100*time.Millisecond)
+		if err = l.staff.fulfill(id); err == nil || ctx.Err() != nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func (l *load) accept(id uuid.UUID, took time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.accepted, l.placing = append(l.accepted, id), append(l.placing, took)
+}
+
+// paces gives how many orders were placed since it was called last, and below what 95 % of them stayed.
+func (l *load) paces() (n int, p95 time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	slices.Sort(l.placing)
+	if n = len(l.placing); n > 0 {
+		p95 = l.placing[(n-1)*95/100]
+	}
+	l.placing = l.placing[:0]
+	return n, p95
 }
 
 // count gives the orders that were accepted so far.

@@ -57,7 +57,7 @@ func common(s settings) settings {
 	for name, value := range map[string]string{
 		"MODE": app.Development, "HTTP_ADDR": "127.0.0.1:0", "TOKEN_KEYS": users.GenerateKey(), "SECOND_FACTOR_KEYS": users.GenerateKey(),
 		"CURSOR_SECRET": "0123456789abcdefghijklmnopqrstuvwxyz", "LOG_LEVEL": "error", "LOG_FORMAT": "text",
-		"POSTGRES_MAX_CONNS": "10", "ACCESS_TTL": "1h", "PASSWORD_MEMORY_KIB": "8192",
+		"POSTGRES_MAX_CONNS": "10", "ACCESS_TTL": "24h", "PASSWORD_MEMORY_KIB": "8192",
 		"BUDGET_ANONYMOUS": wide, "BUDGET_CUSTOMER": wide, "BUDGET_STAFF": wide, "BUDGET_CLIENT": wide,
 		// Attempts at e-mails and events outlast every fault.
 		"RETRY_DELAYS": "100ms,500ms,2s,5s,5s,10s,10s,20s,30s,30s",

@@ -1,11 +1,13 @@
 package chaos
 
 import (
-	"cmp"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"testing"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/techmart/techmart/services/users"
 )
@@ -16,14 +18,15 @@ type usage struct {
 	Goroutines  int
 	Connections int   // to PostgreSQL
 	Waiting     int   // events in all outboxes
+	Messages    int   // in the queues of RabbitMQ
 	Jobs        int   // that are to be done
 	Dead        int64 // rows
 }
 
 // String shows it.
 func (u usage) String() string {
-	return fmt.Sprintf("heap %.1f MB, %d goroutines, %d connections, %d events and %d jobs wait, %d dead rows",
-		float64(u.Heap)/1e6, u.Goroutines, u.Connections, u.Waiting, u.Jobs, u.Dead)
+	return fmt.Sprintf("heap %.1f MB, %d goroutines, %d connections, %d events, %d messages and %d jobs wait, %d dead rows",
+		float64(u.Heap)/1e6, u.Goroutines, u.Connections, u.Waiting, u.Messages, u.Jobs, u.Dead)
 }
 
 // usage measures now.
@@ -37,11 +40,34 @@ func (s *shop) usage() usage {
 		(SELECT coalesce(sum(n_dead_tup), 0)::bigint FROM pg_stat_user_tables)`).Scan(&u.Connections, &u.Waiting, &u.Jobs, &u.Dead); err != nil {
 		s.t.Fatal(err)
 	}
+	u.Messages = s.messages()
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	u.Heap, u.Goroutines = m.HeapAlloc, runtime.NumGoroutine()
 	return u
+}
+
+// messages counts what is ready in the queues of the worker.
+func (s *shop) messages() (sum int) {
+	s.t.Helper()
+	conn, err := amqp.Dial(s.direct["RABBITMQ_URL"])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	ch, err := conn.Channel()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, queue := range []string{"notifications.events", "notifications.email", "orders.refunds", "webhooks.events"} {
+		q, err := ch.QueueDeclarePassive(s.direct["RABBITMQ_NAMESPACE"]+"."+queue, true, false, false, false, nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		sum += q.Messages
+	}
+	return sum
 }
 
 // Under steady load nothing that the program uses grows. It runs for some seconds, or as long as -chaos.soak says,
@@ -51,17 +77,24 @@ func TestSoak(t *testing.T) {
 	chance := random(t)
 	direct := fresh(t)
 	s := open(t, direct, direct, true)
-	l := &load{s: s, variants: []string{s.product("Fjord Camera", 1_000_000)}, staff: s.as(users.Admin)}
-	stop := l.start(4, chance)
-	lasts := cmp.Or(*soak, 5*time.Second)
-	wait(t.Context(), lasts/5)
-	first := s.usage()
-	t.Logf("after %s: %s", lasts/5, first)
-	last := first
-	for range 4 {
-		wait(t.Context(), lasts/5)
-		last = s.usage()
-		t.Logf("now: %s; %d orders", last, l.count())
+	s.mail.Forgetful = *soak > 0
+	l := &load{s: s, staff: s.as(users.Admin), sends: *soak > 0}
+	for i := range 20 {
+		l.variants = append(l.variants, s.product(fmt.Sprintf("Fjord Camera %d", i), 1_000_000))
+	}
+	customers, lasts := 4, 5*time.Second
+	if *soak > 0 {
+		customers, lasts = l.keepPace(chance), *soak
+	}
+	stop := l.start(customers, chance)
+	var first, last usage
+	for i := range 10 {
+		wait(t.Context(), lasts/10)
+		if last = s.usage(); i == 1 {
+			first = last
+		}
+		n, p95 := l.paces()
+		t.Logf("%s: %.0f orders a minute, p95 of orderPlace %s; %s", lasts/10*time.Duration(i+1), float64(n)/(lasts/10).Minutes(), p95.Round(time.Millisecond), last)
 	}
 	stop()
 	if *soak > 0 {
@@ -78,10 +111,32 @@ func TestSoak(t *testing.T) {
 			t.Errorf("dead rows grew from %d to %d", first.Dead, last.Dead)
 		}
 	}
-	if last.Waiting > 2000 || last.Jobs > 2000 {
+	if last.Waiting > 2000 || last.Jobs > 2000 || last.Messages > 2000 {
 		t.Errorf("the worker does not keep up: %s", last)
 	}
 	t.Log(l)
 	s.rests(2 * time.Minute)
 	s.audit(l.accepted, false)
+}
+
+// keepPace gives how many customers make the highest rate at which 95 % of orderPlace stay below -chaos.p95.
+func (l *load) keepPace(chance *rand.Rand) (customers int) {
+	best := 0
+	customers = 1
+	for n := 1; n <= 64; n = n*3/2 + 1 {
+		stop := l.start(n, chance)
+		wait(l.s.t.Context(), 5*time.Second) // to warm up
+		l.paces()
+		wait(l.s.t.Context(), 15*time.Second)
+		placed, p95 := l.paces()
+		stop()
+		l.s.t.Logf("%d customers: %d orders a minute, p95 of orderPlace %s", n, placed*4, p95.Round(time.Millisecond))
+		if p95 > *pace {
+			break
+		}
+		if placed > best {
+			best, customers = placed, n
+		}
+	}
+	return customers
 }

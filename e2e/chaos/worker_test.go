@@ -29,7 +29,8 @@ var (
 	seed       = flag.Uint64("chaos.seed", 0, "repeats what a run drew by chance; 0 draws anew")
 	exhaustive = flag.Bool("chaos.exhaustive", false, "kill at every call of every path, not at some")
 	lasts      = flag.Duration("chaos.for", 0, "how long load runs under faults of the network and deaths of servers; 0 for a few seconds")
-	soak       = flag.Duration("chaos.soak", 0, "how long the soak runs; 0 for none")
+	soak       = flag.Duration("chaos.soak", 0, "how long the soak runs, at the highest rate that meets -chaos.p95; 0 for some seconds at a low one")
+	pace       = flag.Duration("chaos.p95", 50*time.Millisecond, "what 95 % of orderPlace may take in a soak")
 )
 
 // These make the test binary a worker, or a server of requests.

@@ -44,6 +44,9 @@ type Mail struct {
 type MailServer struct {
 	Addr string
 
+	// Forgetful makes the server keep nothing of a message but its Message-Id, for who sends very many.
+	Forgetful bool
+
 	mu     sync.Mutex
 	taken  []Mail
 	tries  int
@@ -142,6 +145,9 @@ func (m *MailServer) offer(offered Mail) error {
 	var answer error
 	if m.answer != nil {
 		answer = m.answer(m.tries)
+	}
+	if m.Forgetful {
+		offered = Mail{Header: mail.Header{"Message-Id": {offered.Header.Get("Message-Id")}}}
 	}
 	if answer == nil || answer == error(Vanish) {
 		m.taken = append(m.taken, offered)
