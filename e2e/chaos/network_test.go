@@ -219,7 +219,7 @@ func (l *load) customer(ctx context.Context, c *client, chance *rand.Rand) {
 
 // send sends an order once it is confirmed; one that comes to nothing is left.
 func (l *load) send(ctx context.Context, id uuid.UUID) (err error) {
-	for range 20 {
+	for range 5 {
 		wait(ctx, 100*time.Millisecond)
 		if err = l.staff.fulfill(id); err == nil || ctx.Err() != nil {
 			return nil

@@ -119,24 +119,27 @@ func TestSoak(t *testing.T) {
 	s.audit(l.accepted, false)
 }
 
-// keepPace gives how many customers make the highest rate at which 95 % of orderPlace stay below -chaos.p95.
+// keepPace gives how many customers make the highest rate at which 95 % of orderPlace stay below -chaos.p95. A level that is too
+// much is tried once more: something else may have been going on.
 func (l *load) keepPace(chance *rand.Rand) (customers int) {
-	best := 0
 	customers = 1
-	for n := 1; n <= 64; n = n*3/2 + 1 {
+	best, misses := 0, 0
+	for n := 1; n <= 64 && misses < 2; {
 		stop := l.start(n, chance)
-		wait(l.s.t.Context(), 5*time.Second) // to warm up
+		wait(l.s.t.Context(), 3*time.Second) // to warm up
 		l.paces()
-		wait(l.s.t.Context(), 15*time.Second)
+		wait(l.s.t.Context(), 10*time.Second)
 		placed, p95 := l.paces()
 		stop()
-		l.s.t.Logf("%d customers: %d orders a minute, p95 of orderPlace %s", n, placed*4, p95.Round(time.Millisecond))
+		l.s.t.Logf("%d customers: %d orders a minute, p95 of orderPlace %s", n, placed*6, p95.Round(time.Millisecond))
 		if p95 > *pace {
-			break
+			misses++
+			continue
 		}
-		if placed > best {
+		if misses = 0; placed > best {
 			best, customers = placed, n
 		}
+		n = n*3/2 + 1
 	}
 	return customers
 }
