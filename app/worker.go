@@ -107,13 +107,14 @@ func (a *App) publish(ctx context.Context, events []outbox.Event) error {
 	if err := errors.Join(a.broker.PublishBatch(ctx, messages)...); err != nil {
 		return err
 	}
+	var changes [][]byte
 	for _, e := range events {
-		if e.Source != orderspostgres.Source {
-			continue
+		if e.Source == orderspostgres.Source {
+			changes = append(changes, e.Data)
 		}
-		if err := a.Services.Orders.Announce(ctx, e.Data); err != nil { // lost signals lose no data
-			a.log.WarnContext(ctx, "subscribers were not told", "event", e.ID, "error", err)
-		}
+	}
+	if err := a.Services.Orders.Announce(ctx, changes...); err != nil { // lost signals lose no data
+		a.log.WarnContext(ctx, "subscribers were not told", "events", len(changes), "error", err)
 	}
 	return nil
 }

@@ -38,8 +38,14 @@ func newServers(ctx context.Context, dir string, stack *devstack.Stack, scale in
 	if err != nil {
 		return nil, err
 	}
+	mail, err := startMail(ctx)
+	if err != nil {
+		return nil, err
+	}
 	env := append(os.Environ(),
-		"TECHMART_MODE=development",
+		"TECHMART_MODE=production",
+		"TECHMART_SMTP_URL=smtp://"+mail,
+		"TECHMART_SECOND_FACTOR_KEYS="+secret(),
 		"TECHMART_SHOW_BACKEND_CALLS=true",
 		"TECHMART_HTTP_ADDR="+addr,
 		"TECHMART_POSTGRES_URL="+stack.PostgresURL,
@@ -63,7 +69,9 @@ func newServers(ctx context.Context, dir string, stack *devstack.Stack, scale in
 	}
 	for _, step := range [][]string{{"migrate"}, {"seed", "--scale", strconv.Itoa(scale)}} {
 		say("techmart " + strings.Join(step, " "))
-		if err := command(step...).Run(); err != nil {
+		cmd := command(step...)
+		cmd.Env = append(cmd.Environ(), "TECHMART_MODE=development") // demo accounts are for nothing else
+		if err := cmd.Run(); err != nil {
 			return nil, fmt.Errorf("techmart %s: %w", step[0], err)
 		}
 	}

@@ -86,7 +86,7 @@ func (r *Relay) Run(ctx context.Context) error {
 func (r *Relay) relay(ctx context.Context) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
-	err = postgres.InPipeline(ctx, r.Pool, func(p *postgres.Pipeline) error {
+	err = postgres.InSteadyPipeline(ctx, r.Pool, func(p *postgres.Pipeline) error {
 		positions, events, full, err := r.take(ctx, p)
 		if err != nil || len(events) == 0 {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"time"
 
@@ -64,6 +65,19 @@ func NewHub(client *Client) *Hub {
 func (h *Hub) Publish(ctx context.Context, channel string, payload []byte) error {
 	if err := h.client.Publish(ctx, h.client.Key(channel), payload).Err(); err != nil {
 		return fmt.Errorf("redis: publish to %s: %w", channel, err)
+	}
+	return nil
+}
+
+// PublishAll sends each payload to every subscriber of its channel, in all processes, by one round trip.
+func (h *Hub) PublishAll(ctx context.Context, messages iter.Seq2[string, []byte]) error {
+	if _, err := h.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		for channel, payload := range messages {
+			p.Publish(ctx, h.client.Key(channel), payload)
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("redis: publish: %w", err)
 	}
 	return nil
 }

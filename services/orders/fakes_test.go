@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 
@@ -324,12 +325,14 @@ type signals struct {
 	subs map[string][]chan []byte
 }
 
-// Publish implements orders.Signals.
-func (s *signals) Publish(_ context.Context, channel string, payload []byte) error {
+// PublishAll implements orders.Signals.
+func (s *signals) PublishAll(_ context.Context, list iter.Seq2[string, []byte]) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range s.subs[channel] {
-		c <- payload
+	for channel, payload := range list {
+		for _, c := range s.subs[channel] {
+			c <- payload
+		}
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -232,8 +233,8 @@ type Customers interface {
 
 // Signals carries news among processes, at most once.
 type Signals interface {
-	// Publish sends payload to every subscriber of the channel.
-	Publish(ctx context.Context, channel string, payload []byte) error
+	// PublishAll sends each payload to every subscriber of its channel.
+	PublishAll(ctx context.Context, signals iter.Seq2[string, []byte]) error
 	// Subscribe gives what is published from now on; the Go channel is closed when ctx ends.
 	Subscribe(ctx context.Context, channel string) (<-chan []byte, error)
 }

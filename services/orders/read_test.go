@@ -123,7 +123,7 @@ func (f *fixture) announce(t *testing.T, o *orders.Order) {
 	t.Helper()
 	data := ok(json.Marshal(orders.EventData{OrderID: o.ID, CustomerID: o.CustomerID}))(t)
 	for range 2 { // at least once
-		if err := f.Announce(t.Context(), data); err != nil {
+		if err := f.Announce(t.Context(), data, data); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -170,9 +170,16 @@ func TestWatch(t *testing.T) {
 	wantFault(t, err, errs.NotFound, "")
 	_, err = f.Watch(t.Context(), uuid.Nil)
 	wantFault(t, err, errs.Unauthenticated, "")
-	if err := f.Announce(t.Context(), []byte("{")); err == nil {
+	good := ok(json.Marshal(orders.EventData{OrderID: o.ID, CustomerID: o.CustomerID}))(t)
+	last := ok(f.Watch(as(t, o.CustomerID), o.ID))(t)
+	next(t, last)
+	if _, err := f.Cancel(as(t, o.CustomerID), orders.CancelInput{OrderID: o.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Announce(t.Context(), []byte("{"), good); err == nil {
 		t.Error("nonsense is announced")
 	}
+	next(t, last) // nonsense keeps nobody from hearing of the rest
 }
 
 func TestConfig(t *testing.T) {

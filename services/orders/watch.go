@@ -18,19 +18,36 @@ const staffChannel = "staff-orders"
 func orderChannel(id uuid.UUID) string    { return "order:" + id.String() }
 func customerChannel(id uuid.UUID) string { return "customer-orders:" + id.String() }
 
-// Announce tells the subscribers of an order that it has changed. data is that of an event of this domain. It is called
-// once the event is published; a repeat is harmless.
-func (s *Service) Announce(ctx context.Context, data []byte) error {
-	var e EventData
-	if err := json.Unmarshal(data, &e); err != nil {
-		return fmt.Errorf("orders: announce: %w", err)
-	}
-	payload := []byte(e.OrderID.String())
-	return errors.Join(
-		s.signals.Publish(ctx, orderChannel(e.OrderID), payload),
-		s.signals.Publish(ctx, customerChannel(e.CustomerID), payload),
-		s.signals.Publish(ctx, staffChannel, payload),
+// Announce tells the subscribers of orders that these have changed. data are those of events of this domain. It is called
+// once the events are published; a repeat is harmless. Of several changes of an order subscribers hear once: they read it anew.
+func (s *Service) Announce(ctx context.Context, data ...[]byte) error {
+	var (
+		faults  []error
+		changed []EventData
+		seen    = make(map[uuid.UUID]bool, len(data))
 	)
+	for _, d := range data {
+		var e EventData
+		if err := json.Unmarshal(d, &e); err != nil {
+			faults = append(faults, fmt.Errorf("orders: announce: %w", err))
+		} else if !seen[e.OrderID] {
+			seen[e.OrderID] = true
+			changed = append(changed, e)
+		}
+	}
+	if len(changed) == 0 {
+		return errors.Join(faults...)
+	}
+	return errors.Join(append(faults, s.signals.PublishAll(ctx, func(yield func(string, []byte) bool) {
+		for _, e := range changed {
+			payload := []byte(e.OrderID.String())
+			for _, channel := range []string{orderChannel(e.OrderID), customerChannel(e.CustomerID), staffChannel} {
+				if !yield(channel, payload) {
+					return
+				}
+			}
+		}
+	}))...)
 }
 
 // Watch gives an order each time it changes, beginning with how it is now; or all of the viewer's own for the zero id,
