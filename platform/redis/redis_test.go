@@ -133,12 +133,17 @@ func TestHubReachesAllProcesses(t *testing.T) {
 	publish(t, one, "orders", "first")
 	publish(t, two, "orders", "second")
 	publish(t, one, "payments", "paid")
+	if err := two.PublishAll(t.Context(), func(yield func(string, []byte) bool) {
+		_ = yield("orders", []byte("third")) && yield("payments", []byte("refunded"))
+	}); err != nil {
+		t.Fatal(err)
+	}
 	for _, messages := range []<-chan []byte{a, b, c} {
-		if got := receive(t, messages) + " " + receive(t, messages); got != "first second" {
+		if got := receive(t, messages) + " " + receive(t, messages) + " " + receive(t, messages); got != "first second third" {
 			t.Errorf("received %q", got)
 		}
 	}
-	if got := receive(t, other); got != "paid" {
+	if got := receive(t, other) + " " + receive(t, other); got != "paid refunded" {
 		t.Errorf("received %q on the other channel", got)
 	}
 }
