@@ -33,6 +33,9 @@ func (a *App) buildPayments(o Options) error {
 		}
 		provider, notices = p, p.Notice
 	} else {
+		if c.Mode == Production {
+			a.log.Warn("the payment provider is the sandbox: orders are confirmed and no money moves; set TECHMART_PAYMENT_PROVIDER=stripe to be paid")
+		}
 		provider = sandbox.New(sandbox.Config{Books: paymentspostgres.NewSandboxBooks(a.pool("payments"))})
 	}
 	a.Services.Payments = payments.New(payments.Deps{Store: a.stores.payments, Provider: provider, Clock: o.Clock, Log: a.log, Calls: payments.Calls{Watch: payments.Watch{

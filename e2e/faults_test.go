@@ -143,7 +143,7 @@ func TestWorkerWaitsForServers(t *testing.T) {
 		case <-waiting.waits:
 		case err := <-ended:
 			t.Fatalf("it does not wait: %v", err)
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("it does not say that it waits")
 		}
 		line.mend()

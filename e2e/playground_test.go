@@ -48,7 +48,7 @@ func TestPlayground(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := node.Run(t, webDir, webTimeout, []string{"SHOP=" + string(text), "CHROMIUM=" + chromium},
-		"node", "--test", "--test-reporter=spec", "--test-timeout=150000", "playground.test.mjs")
+		"node", "--test", "--test-reporter=spec", "--test-timeout=300000", "playground.test.mjs")
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

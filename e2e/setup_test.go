@@ -268,12 +268,12 @@ type userError struct {
 	Field   []string
 }
 
-// eventually asks again and again until done, for a quarter of a minute at most.
+// eventually asks again and again until done, for a minute at most.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	deadline := time.After(15 * time.Second)
+	deadline := time.After(time.Minute)
 	for !done() {
 		select {
 		case <-ticker.C:

@@ -65,7 +65,7 @@ type stream struct {
 }
 
 // patience bounds the wait for anything.
-const patience = 15 * time.Second
+const patience = time.Minute
 
 // next gives the next response.
 func (s *stream) next() frame {

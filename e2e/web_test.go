@@ -22,7 +22,7 @@ const (
 	// webDir has the scripts that use the shop front.
 	webDir = "web"
 	// webTimeout bounds their run.
-	webTimeout = 3 * time.Minute
+	webTimeout = 10 * time.Minute
 	// webProducts are found in the search: more than a page of it.
 	webProducts = 27
 )
@@ -65,7 +65,7 @@ func TestWeb(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := node.Run(t, webDir, webTimeout, []string{"SHOP=" + string(text), "CHROMIUM=" + chromium},
-		"node", "--test", "--test-reporter=spec", "--test-timeout=150000", "shop.test.mjs")
+		"node", "--test", "--test-reporter=spec", "--test-timeout=300000", "shop.test.mjs")
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

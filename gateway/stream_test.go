@@ -21,7 +21,7 @@ func (e *edge) send(t *testing.T, sku string) {
 	t.Helper()
 	select {
 	case e.stock <- &model.ProductVariant{Sku: sku}:
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("nobody follows")
 	}
 }

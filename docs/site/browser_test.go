@@ -20,8 +20,8 @@ func TestBrowser(t *testing.T) {
 	node.Install(t, browserDir)
 	server := httptest.NewServer(site.Handler())
 	defer server.Close()
-	out, err := node.Run(t, browserDir, 2*time.Minute, []string{`SHOP={"url":"` + server.URL + `"}`, "CHROMIUM=" + chromium},
-		"node", "--test", "--test-reporter=spec", "--test-timeout=100000", "docs.test.mjs")
+	out, err := node.Run(t, browserDir, 5*time.Minute, []string{`SHOP={"url":"` + server.URL + `"}`, "CHROMIUM=" + chromium},
+		"node", "--test", "--test-reporter=spec", "--test-timeout=300000", "docs.test.mjs")
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -196,7 +196,7 @@ func (l log) Write(b []byte) (int, error) {
 // hear waits for the child to say something that begins so, and gives it. It is "" for one that has died.
 func (w *worker) hear(begin string) string {
 	w.s.t.Helper()
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		select {
 		case line := <-w.said:

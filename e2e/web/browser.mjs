@@ -19,7 +19,7 @@ export const launch = () => chromium.launch({ executablePath: process.env.CHROMI
 export async function visitor(browser, { width = 1280, height = 900 } = {}) {
   // axe is put in by the test, beside the page's policy; the policy's own complaints are gathered all the same.
   const context = await browser.newContext({ viewport: { width, height }, locale: 'en-IE', baseURL: shop.url });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(45_000);
   const complaints = [];
   const operations = [];
   const look = (body, by) => {

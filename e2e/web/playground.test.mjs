@@ -11,7 +11,7 @@ test('the playground', async (t) => {
   const browser = await launch();
   t.after(() => browser.close());
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, baseURL: shop.url });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(45_000);
   const complaints = [];
   await context.exposeFunction('complain', (text) => complaints.push(text));
   await context.addInitScript(() => {

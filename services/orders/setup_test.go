@@ -209,7 +209,7 @@ func (f *fixture) wantStatus(t *testing.T, id uuid.UUID, want orders.Status) {
 
 // soon ends a wait that should not take long.
 func soon(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

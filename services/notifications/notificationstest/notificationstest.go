@@ -161,10 +161,10 @@ type quiet struct{}
 func (quiet) Printf(string, ...any) {}
 func (quiet) Println(...any)        {}
 
-// Eventually waits until check gives true, and fails the test when it does not within 30 s.
+// Eventually waits until check gives true, and fails the test when it does not within a minute.
 func Eventually(t testing.TB, what string, check func(ctx context.Context) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
