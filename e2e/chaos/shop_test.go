@@ -360,14 +360,9 @@ func (s *shop) audit(accepted []uuid.UUID, doubtful bool) {
 	if database == "" {
 		database = c.MongoDatabase
 	}
-	mails := make(map[uuid.UUID]int)
-	for _, m := range s.mail.Taken() {
-		id, _, _ := strings.Cut(strings.TrimPrefix(m.Header.Get("Message-Id"), "<"), ".")
-		delivery, err := uuid.Parse(id)
-		if err != nil {
-			s.t.Errorf("an e-mail says that it is %q", m.Header.Get("Message-Id"))
-		}
-		mails[delivery]++
+	mails, err := s.mail.Counts()
+	if err != nil {
+		s.t.Fatal(err)
 	}
 	report, err := audit.Check(s.t.Context(), audit.Shop{
 		PostgresURL: c.PostgresURL, MongoURL: mongoURL, Mongo: database, Accepted: accepted, Mails: mails, Doubtful: doubtful,

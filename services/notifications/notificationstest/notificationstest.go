@@ -5,13 +5,16 @@ package notificationstest
 import (
 	"context"
 	"io"
+	"maps"
 	"net"
 	"net/mail"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/emersion/go-smtp"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/techmart/techmart/migrations"
@@ -40,15 +43,22 @@ type Mail struct {
 	Body      string
 }
 
+// Delivery gives the id of the delivery that the message is of. It fails where the Message-Id names none.
+func (m Mail) Delivery() (uuid.UUID, error) {
+	id, _, _ := strings.Cut(strings.TrimPrefix(m.Header.Get("Message-Id"), "<"), ".")
+	return uuid.Parse(id)
+}
+
 // MailServer is an SMTP server on a loopback port.
 type MailServer struct {
 	Addr string
 
-	// Forgetful makes the server keep nothing of a message but its Message-Id, for who sends very many.
+	// Forgetful makes the server keep nothing of a message but that it had this Message-Id, for who sends very many.
 	Forgetful bool
 
 	mu     sync.Mutex
 	taken  []Mail
+	counts map[uuid.UUID]int // by delivery, of a forgetful server
 	tries  int
 	answer func(try int) error
 }
@@ -96,6 +106,22 @@ func (m *MailServer) Taken() []Mail {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return append([]Mail(nil), m.taken...)
+}
+
+// Counts gives how often the e-mail of each delivery was taken. It fails where a message names no delivery.
+func (m *MailServer) Counts() (map[uuid.UUID]int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	counts := make(map[uuid.UUID]int, len(m.counts)+len(m.taken))
+	maps.Copy(counts, m.counts)
+	for _, mail := range m.taken {
+		id, err := mail.Delivery()
+		if err != nil {
+			return nil, err
+		}
+		counts[id]++
+	}
+	return counts, nil
 }
 
 // Tries gives how many messages were offered in full.
@@ -146,12 +172,21 @@ func (m *MailServer) offer(offered Mail) error {
 	if m.answer != nil {
 		answer = m.answer(m.tries)
 	}
-	if m.Forgetful {
-		offered = Mail{Header: mail.Header{"Message-Id": {offered.Header.Get("Message-Id")}}}
+	if answer != nil && answer != error(Vanish) {
+		return answer
 	}
-	if answer == nil || answer == error(Vanish) {
+	if !m.Forgetful {
 		m.taken = append(m.taken, offered)
+		return answer
 	}
+	id, err := offered.Delivery()
+	if err != nil {
+		return err
+	}
+	if m.counts == nil {
+		m.counts = make(map[uuid.UUID]int)
+	}
+	m.counts[id]++
 	return answer
 }
 
