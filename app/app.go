@@ -163,6 +163,7 @@ func (a *App) Log() *slog.Logger { return a.log }
 // Parts says what of the program runs.
 type Parts struct {
 	API    net.Listener // answers requests on it; nil for none
+	Status net.Listener // answers /healthz, /readyz and /metrics alone on it; nil for none
 	Worker bool         // does the work that is queued
 }
 
@@ -171,6 +172,9 @@ func (a *App) Run(ctx context.Context, p Parts) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if p.API != nil {
 		group.Go(func() error { return a.gateway.Serve(ctx, p.API, a.config.ShutdownGrace) })
+	}
+	if p.Status != nil {
+		group.Go(func() error { return a.gateway.ServeStatus(ctx, p.Status, a.config.ShutdownGrace) })
 	}
 	if p.Worker {
 		group.Go(func() error { return a.work(ctx) })

@@ -19,6 +19,7 @@ type Config struct {
 	Mode string `env:"MODE" envDefault:"production" doc:"production, or development: shows the playground, the mailbox, and details that help a developer"`
 
 	HTTPAddr       string        `env:"HTTP_ADDR" envDefault:"127.0.0.1:8080" doc:"address to listen at"`
+	WorkerAddr     string        `env:"WORKER_ADDR" doc:"address at which techmart worker answers /healthz, /readyz and /metrics, such as 127.0.0.1:8081; empty for none"`
 	PublicURL      string        `env:"PUBLIC_URL" envDefault:"http://localhost:8080" doc:"address of the shop's web pages, for links in e-mails"`
 	ShopKey        string        `env:"SHOP_KEY" secret:"true" doc:"API key of the shop front at /shop, which techmart shop publish gives; empty for no shop front"`
 	ShowDocs       bool          `env:"SHOW_DOCS" envDefault:"false" doc:"whether /docs shows the documentation in production, too: it has the whole schema"`

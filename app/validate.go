@@ -26,6 +26,8 @@ func (c Config) Validate() error {
 	f.check(c.Mode == Production || c.Mode == Development, "MODE is production or development")
 	_, _, err := net.SplitHostPort(c.HTTPAddr)
 	f.check(err == nil, "HTTP_ADDR is host:port, such as 127.0.0.1:8080")
+	_, _, err = net.SplitHostPort(c.WorkerAddr)
+	f.check(err == nil || c.WorkerAddr == "", "WORKER_ADDR is host:port, such as 127.0.0.1:8081, or empty")
 	public, err := url.Parse(c.PublicURL)
 	f.check(err == nil && public.Host != "" && (public.Scheme == "http" || public.Scheme == "https"), "PUBLIC_URL is an http or https address")
 	for _, o := range c.AllowedOrigins {

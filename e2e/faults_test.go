@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"regexp"
 	"strings"
 	"sync"
@@ -129,10 +131,14 @@ func TestWorkerWaitsForServers(t *testing.T) {
 		waiting := &waitLog{testLog: testLog{t}, waits: make(chan struct{}, 1)}
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
+		status, err := app.Listen(ctx, "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
 		go func() {
 			a, err := app.New(ctx, late, app.Options{Log: waiting, Wait: true})
 			if err == nil {
-				err = a.Run(ctx, app.Parts{Worker: true})
+				err = a.Run(ctx, app.Parts{Worker: true, Status: status})
 				closing, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 				defer cancel()
 				_ = a.Close(closing)
@@ -148,9 +154,32 @@ func TestWorkerWaitsForServers(t *testing.T) {
 		}
 		line.mend()
 		first.confirmed(customer, 1)
+		tellsHowItIs(t, "http://"+status.Addr().String())
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("the worker ended with %v", err)
+		}
+	}
+}
+
+// tellsHowItIs expects that a worker tells its state, with the breakers before its servers, and answers nothing else.
+func tellsHowItIs(t *testing.T, worker string) {
+	t.Helper()
+	for path, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"/readyz": {http.StatusOK, "rabbitmq"}, "/metrics": {http.StatusOK, `breaker_state{server="rabbitmq"`}, "/graphql": {http.StatusNotFound, "NOT_FOUND"},
+	} {
+		resp, err := http.Get(worker + path)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		text, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != want.status || !strings.Contains(string(text), want.text) {
+			t.Errorf("%s of a worker: status %d, %v, without %q", path, resp.StatusCode, err, want.text)
 		}
 	}
 }

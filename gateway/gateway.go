@@ -159,9 +159,7 @@ func (g *Gateway) routes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	graph := g.crossOrigin(g.rated(g.graphHandler()))
 	mux.Handle("/graphql", route("/graphql", graph))
-	mux.Handle("GET /healthz", route("/healthz", http.HandlerFunc(g.healthz)))
-	mux.Handle("GET /readyz", route("/readyz", http.HandlerFunc(g.readyz)))
-	mux.Handle("GET /metrics", route("/metrics", g.private(promhttp.HandlerFor(g.deps.Registry, promhttp.HandlerOpts{}))))
+	g.status(mux)
 	mux.Handle("GET /.well-known/jwks.json", route("/.well-known/jwks.json", g.crossOrigin(http.HandlerFunc(g.jwks))))
 	if g.deps.Media != nil {
 		mux.Handle("GET /media/", route("/media/", embeddable(g.deps.Media)))
@@ -193,6 +191,13 @@ func (g *Gateway) routes() (http.Handler, error) {
 	}
 	mux.Handle("/", route("other", http.HandlerFunc(notFound)))
 	return g.observed(g.recovered(g.secured(mux))), nil
+}
+
+// status adds what tells how the process is.
+func (g *Gateway) status(mux *http.ServeMux) {
+	mux.Handle("GET /healthz", route("/healthz", http.HandlerFunc(g.healthz)))
+	mux.Handle("GET /readyz", route("/readyz", http.HandlerFunc(g.readyz)))
+	mux.Handle("GET /metrics", route("/metrics", g.private(promhttp.HandlerFor(g.deps.Registry, promhttp.HandlerOpts{}))))
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) {

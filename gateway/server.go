@@ -22,8 +22,20 @@ const (
 // Serve answers requests on the listener until ctx ends. Then it takes no more, tells subscribers
 // that it is closing, and finishes what is running, for grace at most.
 func (g *Gateway) Serve(ctx context.Context, l net.Listener, grace time.Duration) error {
+	return g.serve(ctx, l, g.handler, grace)
+}
+
+// ServeStatus answers /healthz, /readyz and /metrics alone, of a process that takes no other requests, until ctx ends.
+func (g *Gateway) ServeStatus(ctx context.Context, l net.Listener, grace time.Duration) error {
+	mux := http.NewServeMux()
+	g.status(mux)
+	mux.Handle("/", route("other", http.HandlerFunc(notFound)))
+	return g.serve(ctx, l, g.observed(g.recovered(g.secured(mux))), grace)
+}
+
+func (g *Gateway) serve(ctx context.Context, l net.Listener, handler http.Handler, grace time.Duration) error {
 	server := &http.Server{
-		Handler:           g.handler,
+		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      responseTimeout,

@@ -39,10 +39,18 @@ type workerCommand struct{}
 // Run does queued work until ctx ends.
 func (*workerCommand) Run(ctx context.Context, p *program) error {
 	p.wait = true
-	return p.with(ctx, func(a *app.App, _ app.Config) error {
+	return p.with(ctx, func(a *app.App, c app.Config) error {
+		parts := app.Parts{Worker: true}
+		if c.WorkerAddr != "" {
+			l, err := app.Listen(ctx, c.WorkerAddr)
+			if err != nil {
+				return err
+			}
+			parts.Status = l
+		}
 		collectSeldom()
-		a.Log().InfoContext(ctx, "working")
-		return a.Run(ctx, app.Parts{Worker: true})
+		a.Log().InfoContext(ctx, "working", "status", c.WorkerAddr)
+		return a.Run(ctx, parts)
 	})
 }
 
