@@ -246,13 +246,6 @@ func (l *load) paces() (n int, p95 time.Duration) {
 	return n, p95
 }
 
-// count gives the orders that were accepted so far.
-func (l *load) count() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.accepted)
-}
-
 func (l *load) fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
