@@ -68,7 +68,7 @@ func (c *client) placeInRace(into *placed) error {
 		switch {
 		case err != nil:
 			return err
-		case a.Status == http.StatusServiceUnavailable && try < most:
+		case (a.Status == http.StatusServiceUnavailable || a.code() == "UNAVAILABLE") && try < most:
 			continue
 		case a.Status != http.StatusOK || len(a.Errors) > 0:
 			return fmt.Errorf("status %d, %v", a.Status, a.Errors)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/techmart/techmart/app"
 	"github.com/techmart/techmart/devstack/stacktest"
@@ -341,10 +342,43 @@ func (s *shop) rests(within time.Duration) {
 		open, err := audit.UnderWay(ctx, s.pool)
 		if time.Since(told) > 10*time.Second {
 			told = time.Now()
-			s.t.Logf("after %.0f s: %v, %v", time.Since(began).Seconds(), open, err)
+			s.t.Logf("after %.0f s: %v, %v; messages: %v", time.Since(began).Seconds(), open, err, s.messages())
 		}
 		return err == nil && len(open) == 0
 	})
+}
+
+// messages counts what is ready in the queues of the worker that have something.
+func (s *shop) messages() map[string]int {
+	s.t.Helper()
+	conn, err := amqp.Dial(s.direct["RABBITMQ_URL"])
+	if err != nil {
+		s.t.Error(err)
+		return nil
+	}
+	defer func() { _ = conn.Close() }()
+	counts := make(map[string]int)
+	for _, queue := range []string{"notifications.events", "notifications.email", "orders.refunds", "webhooks.events"} {
+		names := []string{queue, queue + ".dead"}
+		for delay := range strings.SplitSeq(s.settings["RETRY_DELAYS"], ",") {
+			names = append(names, queue+".retry."+delay)
+		}
+		for _, name := range names {
+			ch, err := conn.Channel()
+			if err != nil {
+				s.t.Error(err)
+				return nil
+			}
+			q, err := ch.QueueDeclarePassive(s.direct["RABBITMQ_NAMESPACE"]+"."+name, true, false, false, false, nil)
+			if err == nil {
+				_ = ch.Close()
+			}
+			if q.Messages > 0 {
+				counts[name] = q.Messages
+			}
+		}
+	}
+	return counts
 }
 
 // audit holds the shop to its promises.

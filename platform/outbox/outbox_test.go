@@ -22,7 +22,7 @@ import (
 
 const (
 	schema   = "shop"
-	patience = 30 * time.Second
+	patience = 2 * time.Minute
 )
 
 func setup(t *testing.T) *pgxpool.Pool {

@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds every wait of these tests; nothing normally takes so long.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // implementations run each test of the conformance suite on both Brokers.
 func implementations(t *testing.T, test func(t *testing.T, open func(t *testing.T) rabbitmq.Broker)) {
