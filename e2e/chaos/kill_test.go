@@ -282,7 +282,7 @@ func (k *killing) resume() {
 		k.t.Fatal(err)
 	}
 	w := k.worker(10*time.Minute, 0)
-	k.rests(2 * time.Minute)
+	k.rests(5 * time.Minute) // the broker sends what it did not confirm to itself again after three
 	w.kill()
 	k.audit(k.accepted, true)
 	for id, ends := range k.ends {

@@ -96,7 +96,7 @@ func TestSoak(t *testing.T) {
 		t.Errorf("the worker does not keep up: %s", last)
 	}
 	t.Log(l)
-	s.rests(2 * time.Minute)
+	s.rests(5 * time.Minute)
 	s.audit(l.accepted, false)
 }
 
