@@ -142,10 +142,12 @@ func UnderWay(ctx context.Context, pool *pgxpool.Pool) ([]string, error) {
 		UNION ALL SELECT 'e-mail ' || id || ' (' || kind || ', attempt ' || attempts || ') is not sent: ' || last_error FROM notifications.deliveries WHERE status = 'PENDING'
 		UNION ALL SELECT 'a refund of order ' || p.order_id || ' is not on its timeline' FROM payments.transactions t JOIN payments.payments p ON p.id = t.payment_id
 			WHERE t.kind = 'REFUND' AND t.status = 'SUCCEEDED' AND NOT EXISTS (SELECT FROM orders.timeline WHERE order_id = p.order_id AND type = 'PAYMENT_REFUNDED')
-		UNION ALL SELECT 'order ' || t.order_id || ' has had ' || count(*) || ' news, and its customer was told of fewer' FROM orders.timeline t
+		UNION ALL SELECT 'order ' || t.order_id || ' has had ' || t.news || ' news, and its customer was told of fewer' FROM (
+			SELECT order_id, count(*) AS news FROM orders.timeline
 			WHERE type IN ('ORDER_CONFIRMED', 'ORDER_FAILED', 'ORDER_CANCELLED', 'PARCEL_SHIPPED', 'PAYMENT_REFUNDED',
-				'RETURN_REQUESTED', 'RETURN_APPROVED', 'RETURN_REJECTED', 'RETURN_RECEIVED')
-			GROUP BY t.order_id HAVING count(*) > (SELECT count(*) FROM notifications.notifications n WHERE n.order_id = t.order_id)`)
+				'RETURN_REQUESTED', 'RETURN_APPROVED', 'RETURN_REJECTED', 'RETURN_RECEIVED') GROUP BY order_id) t
+			LEFT JOIN (SELECT order_id, count(*) AS told FROM notifications.notifications GROUP BY order_id) n USING (order_id)
+			WHERE t.news > coalesce(n.told, 0)`)
 	if err != nil {
 		return nil, err
 	}
