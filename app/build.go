@@ -120,6 +120,7 @@ func (a *App) buildNotifications(o Options) error {
 			return err
 		}
 		s.Guard = fault.New(fault.Config{Server: "smtp", Metrics: a.metrics})
+		a.closers = append(a.closers, func(context.Context) error { s.Close(); return nil })
 		sender = s
 	}
 	var err error

@@ -127,8 +127,8 @@ type Config struct {
 	BudgetStaff     string `env:"BUDGET_STAFF" envDefault:"50000/2000" doc:"budget of cost for each account with scopes: capacity, and what comes back each second"`
 	BudgetClient    string `env:"BUDGET_CLIENT" envDefault:"50000/1000" doc:"budget of cost for each API client with scopes, without an account: capacity, and what comes back each second"`
 
-	EmailWorkers int `env:"EMAIL_WORKERS" envDefault:"16" doc:"e-mails that a worker sends at once"`
-	EventWorkers int `env:"EVENT_WORKERS" envDefault:"32" doc:"events that a worker handles at once"`
+	EmailWorkers int `env:"EMAIL_WORKERS" envDefault:"32" doc:"e-mails that a worker sends at once"`
+	EventWorkers int `env:"EVENT_WORKERS" envDefault:"128" doc:"events that a worker handles at once"`
 	OrderWorkers int `env:"ORDER_WORKERS" envDefault:"32" doc:"orders that a worker settles at once"`
 
 	WebhookTimeout       time.Duration   `env:"WEBHOOK_TIMEOUT" envDefault:"15s" doc:"how long a receiver of webhooks may take to answer"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -45,11 +46,13 @@ func (a *App) work(ctx context.Context) error {
 	}
 	ctx = asProgram(ctx)
 	group, ctx := errgroup.WithContext(ctx)
-	for _, domain := range []string{"users", "orders", "payments", "webhooks"} {
-		group.Go(func() error { return a.relay(domain, a.publish).Run(telemetry.WithPart(ctx, telemetry.PartOutbox)) })
+	for domain, every := range map[string]time.Duration{"users": 0, "orders": 0, "payments": unhurriedRelay, "webhooks": unhurriedRelay} {
+		group.Go(func() error {
+			return a.relay(domain, every, a.publish).Run(telemetry.WithPart(ctx, telemetry.PartOutbox))
+		})
 	}
 	group.Go(func() error {
-		return a.relay("notifications", notificationsrabbitmq.Publish(a.broker)).Run(telemetry.WithPart(ctx, telemetry.PartNotifications))
+		return a.relay("notifications", unhurriedRelay, notificationsrabbitmq.Publish(a.broker)).Run(telemetry.WithPart(ctx, telemetry.PartNotifications))
 	})
 	group.Go(func() error {
 		w := &notificationsrabbitmq.Worker{
@@ -68,8 +71,11 @@ func (a *App) work(ctx context.Context) error {
 	return group.Wait()
 }
 
-func (a *App) relay(domain string, publish func(context.Context, []outbox.Event) error) *outbox.Relay {
-	return &outbox.Relay{Pool: a.pool(domain), Schema: domain, Publish: publish, Log: a.log}
+// unhurriedRelay is the least time between two passes over an outbox whose events nobody waits for.
+const unhurriedRelay = 100 * time.Millisecond
+
+func (a *App) relay(domain string, every time.Duration, publish func(context.Context, []outbox.Event) error) *outbox.Relay {
+	return &outbox.Relay{Pool: a.pool(domain), Schema: domain, Every: every, Publish: publish, Log: a.log}
 }
 
 // settle drives orders until ctx ends, and then lets those under way end.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
@@ -32,11 +33,13 @@ type Grouped[K, V any] struct {
 	Many func(ctx context.Context, items []K) ([]Result[V], error)
 	// Max bounds the changes of one transaction; 0 means 64.
 	Max int
+	// Every is the least time between two transactions, for changes that nobody waits for; 0 means none.
+	Every time.Duration
 }
 
 // Group makes the group of a pool.
 func (g Grouped[K, V]) Group(pool *pgxpool.Pool) *Group[K, V] {
-	return group.New(group.Config[K, V]{Name: g.Name, Max: g.Max, Run: g.Run, Metrics: metricsOf(pool)})
+	return group.New(group.Config[K, V]{Name: g.Name, Max: g.Max, Every: g.Every, Run: g.Run, Metrics: metricsOf(pool)})
 }
 
 // Run makes the changes of all.

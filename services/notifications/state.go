@@ -35,7 +35,6 @@ func (d *Delivery) Claim(now, until time.Time) Verdict {
 	}
 	d.Attempts++
 	d.ClaimedUntil = until
-	d.UpdatedAt = now
 	return Claimed
 }
 
@@ -48,7 +47,6 @@ func (d *Delivery) HandOver(attempt int, now time.Time) error {
 		return errSuperseded
 	}
 	d.HandedOverAt = now
-	d.UpdatedAt = now
 	return nil
 }
 

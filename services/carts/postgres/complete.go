@@ -11,13 +11,15 @@ import (
 )
 
 var (
-	// Waits for changes of the carts that are under way, and ends those that come later: they find the next cart.
+	// Waits for changes of the carts that are under way, and ends those that come later: they find the next cart. Both statements
+	// look carts up by their ids: coalesce keeps the partial indexes of a status out, which are the smallest while a shop is new.
 	closeOrdered = `UPDATE carts.carts c SET status = 'ORDERED', order_id = d.order_id, updated_at = d.now
-FROM ` + postgres.Unnest(1, "uuid uuid timestamptz") + ` AS d(id, order_id, now) WHERE c.id = d.id AND c.status = 'OPEN'`
-	// Its own statement: it has to see the lines as they are once the carts are closed. Repeated it finds no rest.
+FROM ` + postgres.Unnest(1, "uuid uuid timestamptz") + ` AS d(id, order_id, now) WHERE c.id = d.id AND coalesce(c.status, '') = 'OPEN'`
+	// Its own statement: it has to see the lines as they are once the carts are closed. It looks at those that were closed
+	// just now: of others the rest is gone.
 	keepRest = `WITH done AS (
   SELECT d.* FROM ` + postgres.Unnest(1, "uuid uuid timestamptz uuid") + ` AS d(id, order_id, now, next)
-  JOIN carts.carts c ON c.id = d.id AND c.status = 'ORDERED' AND c.order_id = d.order_id
+  JOIN carts.carts c ON c.id = d.id AND coalesce(c.status, '') = 'ORDERED' AND c.order_id = d.order_id AND c.updated_at = d.now
 ), rest AS (
   SELECT l.id, d.id AS cart, d.next, l.quantity - coalesce(o.quantity, 0) AS quantity
   FROM done d JOIN carts.lines l ON l.cart_id = d.id

@@ -276,8 +276,10 @@ func changes(e carts.Edit, c *carts.Stored) *pgx.Batch {
 		codes = []string{}
 	}
 	batch := &pgx.Batch{}
-	batch.Queue(touchCart, c.ID, e.Now, c.ExpiresAt, codes, c.Method, c.Country)
-	batch.Queue(dropLines, c.ID, ids)
+	if made := e.Make != nil && e.Make.ID == c.ID; !made || len(codes) > 0 || c.Method != "" || c.Country != "" {
+		batch.Queue(touchCart, c.ID, e.Now, c.ExpiresAt, codes, c.Method, c.Country)
+		batch.Queue(dropLines, c.ID, ids)
+	}
 	if n > 0 {
 		batch.Queue(saveLines, c.ID, ids, variants, quantities, seen, currencies)
 	}

@@ -185,7 +185,7 @@ func distinct(statuses []notifications.Status) []string {
 
 const deliveryTouchStale = `
 UPDATE notifications.deliveries SET updated_at = $2
-WHERE id IN (SELECT id FROM notifications.deliveries WHERE status = 'PENDING' AND updated_at < $1
+WHERE id IN (SELECT id FROM notifications.deliveries WHERE status = 'PENDING' AND updated_at < $1 AND (claimed_until IS NULL OR claimed_until < $1)
              ORDER BY updated_at LIMIT $3 FOR UPDATE SKIP LOCKED)
 RETURNING id, attempts`
 

@@ -34,11 +34,18 @@ type Store struct {
 
 var _ notifications.Store = (*Store)(nil)
 
+// The least times between two transactions. Nobody waits for an e-mail as for an answer: events and steps of sending that
+// come soon after one another are worth waiting for.
+const (
+	acceptEvery = 100 * time.Millisecond
+	changeEvery = 50 * time.Millisecond
+)
+
 // New makes a Store on a pool of postgres.Open; the schema has been migrated.
 func New(pool *pgxpool.Pool) *Store {
 	s := &Store{pool: pool}
-	s.accepting = postgres.Grouped[acceptance, bool]{Name: "notifications.accept", One: s.acceptOne, Many: s.acceptMany}.Group(pool)
-	s.changing = postgres.Grouped[deliveryChange, *notifications.Delivery]{Name: "notifications.deliveries", One: s.updateOne, Many: s.updateMany}.Group(pool)
+	s.accepting = postgres.Grouped[acceptance, bool]{Name: "notifications.accept", One: s.acceptOne, Many: s.acceptMany, Every: acceptEvery}.Group(pool)
+	s.changing = postgres.Grouped[deliveryChange, *notifications.Delivery]{Name: "notifications.deliveries", One: s.updateOne, Many: s.updateMany, Every: changeEvery}.Group(pool)
 	s.keeping = postgres.Grouped[keeping, struct{}]{Name: "notifications.mailbox", One: s.keepMail, Many: s.keepMails}.Group(pool)
 	return s
 }

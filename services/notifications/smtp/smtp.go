@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"slices"
 	"strconv"
 	"time"
 
@@ -18,13 +17,14 @@ import (
 	"github.com/techmart/techmart/services/notifications"
 )
 
-// Sender is a [notifications.Sender] over one mail server. Each message has a connection of its own.
+// Sender is a [notifications.Sender] over one mail server. Messages that follow one another soon share a connection.
 type Sender struct {
 	// Guard refuses to connect while the server does not answer; nil never does. Set it before the first message.
 	Guard *fault.Guard
 
-	host    string
-	options []mail.Option
+	host        string
+	options     []mail.Option
+	connections connections
 }
 
 var _ notifications.Sender = (*Sender)(nil)
@@ -57,7 +57,7 @@ func newSender(address string, config *tls.Config) (*Sender, error) {
 	if config == nil {
 		config = &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
 	}
-	options := []mail.Option{mail.WithTLSConfig(config)}
+	options := []mail.Option{mail.WithTLSConfig(config), mail.WithoutNoop()}
 	port := portSubmission
 	if u.Scheme == "smtps" {
 		port = portImplicit
@@ -114,22 +114,24 @@ func (s *Sender) Send(ctx context.Context, m notifications.Message, begin func(c
 	if deadline, ok := ctx.Deadline(); ok {
 		timeout = time.Until(deadline)
 	}
-	client, err := mail.NewClient(s.host, append(slices.Clip(s.options), mail.WithTimeout(max(timeout/phases, time.Millisecond)))...)
+	c, err := s.connect(ctx, timeout)
 	if err != nil {
-		return fmt.Errorf("smtp: %w", err)
-	}
-	if err := s.Guard.Enter(); err != nil {
-		return fmt.Errorf("smtp: %w", err)
-	}
-	if err := s.Guard.Leave(client.DialWithContext(ctx)); err != nil {
 		return fmt.Errorf("smtp: connect: %w", err)
 	}
-	defer client.Close() // its error is about a message that is settled
 	if err := begin(ctx); err != nil {
+		s.connections.keep(c)
 		return err
 	}
-	return outcome(client.Send(message), message.IsDelivered())
+	if err := outcome(c.send(message), message.IsDelivered()); err != nil {
+		c.end()
+		return err
+	}
+	s.connections.keep(c)
+	return nil
 }
+
+// Close ends the connections that wait for another message. It may be called again.
+func (s *Sender) Close() { s.connections.clear(true) }
 
 // outcome classifies how giving a message to the server ended.
 func outcome(err error, delivered bool) error {

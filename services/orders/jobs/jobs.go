@@ -161,8 +161,9 @@ const (
 	busyWait     = 2 * time.Second
 	// pollInterval bounds the wait for a job whose notification was lost.
 	pollInterval = 500 * time.Millisecond
-	// fetchCooldown is the least time between two looks for jobs: those of about the same time are taken together.
-	fetchCooldown = 10 * time.Millisecond
+	// fetchCooldown is the least time between two looks for jobs: those of about the same time are taken together, and
+	// stay together from step to step, so that each step is one call for all.
+	fetchCooldown = 40 * time.Millisecond
 	purgeEvery    = time.Hour
 )
 

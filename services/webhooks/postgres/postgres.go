@@ -43,11 +43,14 @@ type Store struct {
 
 var _ webhooks.Store = (*Store)(nil)
 
+// wantedEvery is the least time between two looks for whom events are: nobody waits for a webhook as for an answer.
+const wantedEvery = 100 * time.Millisecond
+
 // New makes the store; the schema has to be migrated.
 func New(pool *pgxpool.Pool, jobs Jobs) *Store {
 	s := &Store{pool: pool, jobs: jobs}
 	s.wanted = postgres.Grouped[string, bool]{
-		Name: "webhooks.wanted", Many: s.wantedOf,
+		Name: "webhooks.wanted", Many: s.wantedOf, Every: wantedEvery,
 		One: func(ctx context.Context, eventType string) (bool, error) {
 			results, err := s.wantedOf(ctx, []string{eventType})
 			if err != nil {
