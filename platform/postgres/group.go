@@ -35,11 +35,13 @@ type Grouped[K, V any] struct {
 	Max int
 	// Every is the least time between two transactions, for changes that nobody waits for; 0 means none.
 	Every time.Duration
+	// Lanes bounds the transactions under way at a time, for reads; 0 means 1.
+	Lanes int
 }
 
 // Group makes the group of a pool.
 func (g Grouped[K, V]) Group(pool *pgxpool.Pool) *Group[K, V] {
-	return group.New(group.Config[K, V]{Name: g.Name, Max: g.Max, Every: g.Every, Run: g.Run, Metrics: metricsOf(pool)})
+	return group.New(group.Config[K, V]{Name: g.Name, Max: g.Max, Every: g.Every, Lanes: g.Lanes, Run: g.Run, Metrics: metricsOf(pool)})
 }
 
 // Run makes the changes of all.

@@ -31,12 +31,12 @@ func (s *Service) Settle(ctx context.Context, id uuid.UUID, last bool) error {
 	if err != nil {
 		return err
 	}
-	completed := s.completeCart(ctx, d.Order, d.Lines)
+	order, lines := d.Order, d.Lines
 	claimed, err := s.drive(ctx, d, owner, deadline, last)
 	if claimed {
 		err = errors.Join(err, s.unclaim(ctx, id, owner))
 	}
-	return errors.Join(err, completed)
+	return errors.Join(err, s.completeCart(ctx, order, lines))
 }
 
 // drive does the steps of an order that owner has claimed until the deadline. It reports whether the claim is still there.

@@ -13,15 +13,20 @@ import (
 	"github.com/techmart/techmart/services/orders"
 )
 
-// groups are the changes of orders that share transactions with others of about the same time.
+// groups are the changes of orders that share transactions with others of about the same time, and the reads of single ones.
 type groups struct {
+	reading   *postgres.Group[lookup, *orders.Order]
 	inserting *postgres.Group[*orders.Draft, struct{}]
 	claiming  *postgres.Group[claim, *orders.Draft]
 	saving    *postgres.Group[*orders.Draft, struct{}]
 }
 
+// readLanes bounds the shared reads under way at a time.
+const readLanes = 4
+
 func (s *Store) gather() {
-	s.inserting = postgres.Grouped[*orders.Draft, struct{}]{Name: "orders.insert", One: s.insertOne, Many: s.insertMany}.Group(s.pool)
+	s.reading = postgres.Grouped[lookup, *orders.Order]{Name: "orders.read", One: s.readOne, Many: s.readMany, Lanes: readLanes}.Group(s.pool)
+	s.inserting = postgres.Grouped[*orders.Draft, struct{}]{Name: "orders.insert", Every: 6*time.Millisecond, One: s.insertOne, Many: s.insertMany}.Group(s.pool)
 	s.claiming = postgres.Grouped[claim, *orders.Draft]{Name: "orders.claim", One: s.claimOne, Many: s.claimMany}.Group(s.pool)
 	s.saving = postgres.Grouped[*orders.Draft, struct{}]{Name: "orders.save", One: s.saveOne, Many: s.saveMany}.Group(s.pool)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/orders"
 	"github.com/techmart/techmart/services/page"
@@ -47,10 +48,57 @@ WHERE o.id = ANY($1) AND ($2 OR o.customer_id = $3) ORDER BY e.order_id, e.posit
 
 // ByIDs implements orders.Store.
 func (s *Store) ByIDs(ctx context.Context, ids []uuid.UUID, who orders.Audience) ([]*orders.Order, error) {
-	if len(ids) == 1 { // as most are: planned once for each connection, which a statement over an array is not
-		return collect(ctx, s, rowToOrder, orderByID, ids[0], who.Everybody, who.Customer)
+	if len(ids) == 1 { // as most are
+		o, err := s.reading.Do(ctx, lookup{ids[0], who})
+		if o == nil || err != nil {
+			return nil, err
+		}
+		return []*orders.Order{o}, nil
 	}
 	return collect(ctx, s, rowToOrder, ordersByID, ids, who.Everybody, who.Customer)
+}
+
+// lookup asks for an order.
+type lookup struct {
+	id  uuid.UUID
+	who orders.Audience
+}
+
+func (s *Store) readOne(ctx context.Context, l lookup) (*orders.Order, error) {
+	found, err := collect(ctx, s, rowToOrder, orderByID, l.id, l.who.Everybody, l.who.Customer)
+	if len(found) == 0 || err != nil {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+// readMany reads orders for many at once: of news that come together, each subscriber reads an order of its own.
+func (s *Store) readMany(ctx context.Context, list []lookup) ([]postgres.Result[*orders.Order], error) {
+	ids := make([]uuid.UUID, len(list))
+	for i, l := range list {
+		ids[i] = l.id
+	}
+	found := make(map[uuid.UUID]*orders.Order, len(list))
+	err := postgres.SendSteadily(ctx, s.pool, func(b *pgx.Batch) {
+		b.Queue(ordersByID, ids, true, uuid.Nil).Query(func(rows pgx.Rows) error {
+			all, err := pgx.CollectRows(rows, rowToOrder)
+			for _, o := range all {
+				found[o.ID] = o
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	results := make([]postgres.Result[*orders.Order], len(list))
+	for i, l := range list {
+		if o := found[l.id]; o != nil && (l.who.Everybody || o.CustomerID == l.who.Customer) {
+			own := *o
+			results[i].Value = &own
+		}
+	}
+	return results, nil
 }
 
 // ByNumber implements orders.Store.
