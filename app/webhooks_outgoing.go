@@ -145,6 +145,25 @@ func (w webhookOwners) Recipients(ctx context.Context, o webhooks.Owner) ([]webh
 	return list, nil
 }
 
+// wanted gives the types of these events that webhook endpoints ask for. It is asked for after the events were written, so an
+// endpoint that was there before an event is not passed over; where it is not known, all are.
+func (a *App) wanted(ctx context.Context, events []outbox.Event) map[string]bool {
+	types := make([]string, len(events))
+	for i, e := range events {
+		types[i] = e.Type
+	}
+	wanted, err := a.Services.Webhooks.Wanted(ctx, types)
+	if err == nil {
+		return wanted
+	}
+	a.log.WarnContext(ctx, "it is not known which events webhook endpoints ask for; all are kept for them", "error", err)
+	wanted = make(map[string]bool)
+	for _, t := range webhooks.Types() {
+		wanted[t] = true
+	}
+	return wanted
+}
+
 // happened takes an event in for the webhook endpoints.
 func (a *App) happened(ctx context.Context, d rabbitmq.Delivery) error {
 	var e outbox.Event

@@ -34,7 +34,7 @@ func (a *App) queues() []rabbitmq.Queue {
 	}
 	return append(notificationsrabbitmq.Queues(delays),
 		rabbitmq.Queue{Name: refundsQueue, Bindings: []string{payments.EventRefunded, payments.EventAnsweredLate, payments.EventAnsweredTwice}, RetryDelays: delays},
-		rabbitmq.Queue{Name: webhooksQueue, Bindings: webhooks.Bindings(), RetryDelays: delays})
+		rabbitmq.Queue{Name: webhooksQueue, Unbound: webhooks.Types(), RetryDelays: delays})
 }
 
 // work does what is queued until ctx ends: it relays events, handles them, settles orders, and
@@ -98,16 +98,23 @@ func (a *App) settle(ctx context.Context) error {
 	return w.Stop(closing)
 }
 
-// publish sends events to whoever is bound to them, and then tells the subscribers of orders.
+// publish sends events to whoever is bound to them, and to the webhooks those that their endpoints ask for. Then it tells
+// the subscribers of orders.
 func (a *App) publish(ctx context.Context, events []outbox.Event) error {
-	messages := make([]rabbitmq.Message, len(events))
-	for i, e := range events {
+	wanted := a.wanted(ctx, events)
+	messages := make([]rabbitmq.Message, 0, len(events))
+	for _, e := range events {
 		body, err := json.Marshal(e)
 		if err != nil {
 			return err
 		}
-		messages[i] = rabbitmq.Message{
+		m := rabbitmq.Message{
 			ID: e.ID.String(), Type: e.Type, RoutingKey: e.Type, ContentType: outbox.ContentType, Body: body, Time: e.Time,
+		}
+		messages = append(messages, m)
+		if wanted[e.Type] {
+			m.Queue = webhooksQueue
+			messages = append(messages, m)
 		}
 	}
 	if err := errors.Join(a.broker.PublishBatch(ctx, messages)...); err != nil {

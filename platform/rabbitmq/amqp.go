@@ -138,6 +138,11 @@ func (b *amqpBroker) declareOn(ch *amqp.Channel, q Queue) error {
 			return err
 		}
 	}
+	for _, pattern := range q.Unbound {
+		if err := ch.QueueUnbind(b.work(q.Name), pattern, b.exchange(), nil); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

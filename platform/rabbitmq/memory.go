@@ -53,7 +53,7 @@ func (b *memory) Declare(ctx context.Context, queues ...Queue) error {
 		}
 		bindings := slices.Concat(old.spec.Bindings, q.Bindings)
 		slices.Sort(bindings)
-		q.Bindings = slices.Compact(bindings)
+		q.Bindings = slices.DeleteFunc(slices.Compact(bindings), func(p string) bool { return slices.Contains(q.Unbound, p) })
 		old.spec = q
 	}
 	return nil

@@ -87,6 +87,8 @@ type Queue struct {
 	// * stands for one word and # for any number. A queue without bindings
 	// takes only messages that name it.
 	Bindings []string
+	// Unbound are patterns that an earlier version of the program bound, and that are taken back.
+	Unbound []string
 	// RetryDelays are the waits before the second, third, ... attempt. A
 	// message whose attempt after the last of them fails is a dead letter.
 	RetryDelays []time.Duration

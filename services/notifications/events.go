@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -144,6 +146,22 @@ var kindsByType = map[string]Kind{
 	"webhooks.endpoint_paused":           WebhookPaused,
 	"webhooks.endpoint_resumed":          WebhookResumed,
 	"webhooks.endpoint_disabled":         WebhookDisabled,
+}
+
+// returnCancelled is an event of an order that its customer, whose own doing it is, is not told of.
+const returnCancelled = "orders.return_cancelled"
+
+// Bindings are the patterns of the events that are taken in: those that customers are told of, and what comes between them. An order's
+// first event is left out: most orders are confirmed in the next moment, and that is told.
+func Bindings() []string {
+	list := []string{"users.#", "webhooks.#", returnCancelled}
+	for t := range kindsByType {
+		if strings.HasPrefix(t, "orders.") {
+			list = append(list, t)
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // about says what of an event's data a kind needs.

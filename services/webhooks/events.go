@@ -56,8 +56,8 @@ func SubjectOf(eventType string) (Subject, bool) {
 	return s, ok
 }
 
-// Bindings are the patterns of the events that endpoints can ask for.
-func Bindings() []string {
+// Types are the types of the events that endpoints can ask for.
+func Types() []string {
 	var list []string
 	for t := range subjects {
 		list = append(list, t)

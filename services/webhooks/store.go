@@ -43,6 +43,8 @@ type Store interface {
 
 	// Accept writes a delivery of the event for each endpoint that asks for it and is not disabled, with jobs to send them, in
 	// one transaction. It gives their number; an event that was accepted before gives 0 and changes nothing.
+	// Wanted gives those of the types that endpoints which are not disabled ask for.
+	Wanted(ctx context.Context, types []string) (map[string]bool, error)
 	Accept(ctx context.Context, e Event, now time.Time) (int, error)
 	// Claim gives the next delivery of an endpoint that may go out to its caller until a time: nil where there is none now. Of
 	// a subject one goes out at a time, in the order of its events, and of an endpoint at most limit. Of a paused

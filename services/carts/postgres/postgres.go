@@ -31,7 +31,7 @@ var _ carts.Store = (*Store)(nil)
 // New makes the store; the schema has to be migrated.
 func New(pool *pgxpool.Pool) *Store {
 	s := &Store{pool: pool}
-	s.completing = postgres.Grouped[carts.Completion, struct{}]{Name: "carts.complete", Every: 6*time.Millisecond, One: s.completeOne, Many: s.completeMany}.Group(pool)
+	s.completing = postgres.Grouped[carts.Completion, struct{}]{Name: "carts.complete", One: s.completeOne, Many: s.completeMany}.Group(pool)
 	return s
 }
 

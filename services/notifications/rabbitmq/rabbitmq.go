@@ -36,7 +36,7 @@ func Queues(delays []time.Duration) []rabbitmq.Queue {
 		delays = DefaultRetryDelays()
 	}
 	return []rabbitmq.Queue{
-		{Name: EventsQueue, Bindings: []string{"users.#", "orders.#", "webhooks.#"}, RetryDelays: delays},
+		{Name: EventsQueue, Bindings: notifications.Bindings(), Unbound: []string{"orders.#"}, RetryDelays: delays},
 		{Name: EmailQueue, RetryDelays: delays},
 	}
 }

@@ -26,7 +26,7 @@ const readLanes = 4
 
 func (s *Store) gather() {
 	s.reading = postgres.Grouped[lookup, *orders.Order]{Name: "orders.read", One: s.readOne, Many: s.readMany, Lanes: readLanes}.Group(s.pool)
-	s.inserting = postgres.Grouped[*orders.Draft, struct{}]{Name: "orders.insert", Every: 6*time.Millisecond, One: s.insertOne, Many: s.insertMany}.Group(s.pool)
+	s.inserting = postgres.Grouped[*orders.Draft, struct{}]{Name: "orders.insert", One: s.insertOne, Many: s.insertMany}.Group(s.pool)
 	s.claiming = postgres.Grouped[claim, *orders.Draft]{Name: "orders.claim", One: s.claimOne, Many: s.claimMany}.Group(s.pool)
 	s.saving = postgres.Grouped[*orders.Draft, struct{}]{Name: "orders.save", One: s.saveOne, Many: s.saveMany}.Group(s.pool)
 }

@@ -77,7 +77,7 @@ func New(db *mongo.Database, opts ...Option) *Store {
 	for _, set := range opts {
 		set(s)
 	}
-	s.holds = group.New(group.Config[products.Hold, outcome]{Name: "stock holds", Every: 6*time.Millisecond, Run: s.holdTogether, Max: batchOfWrites, Metrics: s.metrics})
+	s.holds = group.New(group.Config[products.Hold, outcome]{Name: "stock holds", Run: s.holdTogether, Max: batchOfWrites, Metrics: s.metrics})
 	s.takeOvers = group.New(group.Config[takeOver, outcome]{Name: "stock take-overs", Run: s.takeOverTogether, Max: batchOfWrites, Every: unhurriedEvery, Metrics: s.metrics})
 	s.stocked = group.New(group.Config[[]uuid.UUID, map[uuid.UUID]products.Stock]{Name: "stock reads", Run: shared(s.stock), Lanes: readLanes, Metrics: s.metrics})
 	s.offered = group.New(group.Config[[]uuid.UUID, map[uuid.UUID]products.Offer]{Name: "offer reads", Run: shared(s.offers), Lanes: readLanes, Metrics: s.metrics})

@@ -26,8 +26,8 @@ INSERT INTO webhooks.deliveries (id, endpoint_id, event_id, event_type, subject_
 SELECT gen_random_uuid(), i.id, $1, $2, $3, $4, $5, 'PENDING', 0, 0, $6, $6 FROM interested i
 RETURNING endpoint_id`
 
-	wantedTypes = `SELECT EXISTS (SELECT FROM webhooks.endpoints e WHERE e.status <> 'DISABLED' AND e.event_types @> ARRAY[t.type])
-FROM unnest($1::text[]) WITH ORDINALITY t(type, n) ORDER BY t.n`
+	wantedTypes = `SELECT t.type FROM unnest($1::text[]) AS t(type)
+WHERE EXISTS (SELECT FROM webhooks.endpoints e WHERE e.status <> 'DISABLED' AND e.event_types @> ARRAY[t.type])`
 
 	countClaimed = `SELECT count(*) FROM webhooks.deliveries WHERE endpoint_id = $1 AND claimed_until > $2`
 
@@ -55,29 +55,23 @@ LIMIT $2`
 	markTold = `UPDATE webhooks.endpoints SET news = '', notices = notices + $3 WHERE id = $1 AND news_count = $2 AND news <> '' RETURNING notices - $3`
 )
 
-// wantedOf tells of each event type whether endpoints ask for it. Events come with every order, and most shops have no
-// endpoint for most of them: what nobody asks for is not written down.
-func (s *Store) wantedOf(ctx context.Context, types []string) ([]postgres.Result[bool], error) {
-	rows, err := s.pool.Query(ctx, wantedTypes, types)
-	if err != nil {
-		return nil, err
-	}
-	wanted, err := pgx.CollectRows(rows, pgx.RowTo[bool])
-	if err != nil {
-		return nil, err
-	}
-	results := make([]postgres.Result[bool], len(wanted))
-	for i, w := range wanted {
-		results[i].Value = w
-	}
-	return results, nil
+// Wanted implements webhooks.Store.
+func (s *Store) Wanted(ctx context.Context, types []string) (map[string]bool, error) {
+	wanted := make(map[string]bool, len(types))
+	err := postgres.SendSteadily(ctx, s.pool, func(b *pgx.Batch) {
+		b.Queue(wantedTypes, types).Query(func(rows pgx.Rows) error {
+			found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			for _, t := range found {
+				wanted[t] = true
+			}
+			return err
+		})
+	})
+	return wanted, err
 }
 
 // Accept implements webhooks.Store.
 func (s *Store) Accept(ctx context.Context, e webhooks.Event, now time.Time) (n int, err error) {
-	if wanted, err := s.wanted.Do(ctx, e.Type); err != nil || !wanted {
-		return 0, err
-	}
 	err = postgres.InPipeline(ctx, s.pool, func(tx *postgres.Pipeline) error {
 		rows, err := tx.Query(ctx, acceptEvent, e.ID, e.Type, e.Subject, e.Sequence, e.Time, now)
 		if err != nil {

@@ -36,30 +36,15 @@ type Wake struct {
 
 // Store is webhooks.Store over PostgreSQL.
 type Store struct {
-	pool   *pgxpool.Pool
-	jobs   Jobs
-	wanted *postgres.Group[string, bool] // whether endpoints ask for an event type
+	pool *pgxpool.Pool
+	jobs Jobs
 }
 
 var _ webhooks.Store = (*Store)(nil)
 
-// wantedEvery is the least time between two looks for whom events are: nobody waits for a webhook as for an answer.
-const wantedEvery = 100 * time.Millisecond
-
 // New makes the store; the schema has to be migrated.
 func New(pool *pgxpool.Pool, jobs Jobs) *Store {
-	s := &Store{pool: pool, jobs: jobs}
-	s.wanted = postgres.Grouped[string, bool]{
-		Name: "webhooks.wanted", Many: s.wantedOf, Every: wantedEvery,
-		One: func(ctx context.Context, eventType string) (bool, error) {
-			results, err := s.wantedOf(ctx, []string{eventType})
-			if err != nil {
-				return false, err
-			}
-			return results[0].Value, nil
-		},
-	}.Group(pool)
-	return s
+	return &Store{pool: pool, jobs: jobs}
 }
 
 func nullID(id uuid.UUID) *uuid.UUID {
