@@ -24,14 +24,19 @@ const Schema = "carts"
 type Store struct {
 	pool       *pgxpool.Pool
 	completing *postgres.Group[carts.Completion, struct{}]
+	finding    *postgres.Group[uuid.UUID, *carts.Stored]
 }
 
 var _ carts.Store = (*Store)(nil)
+
+// readLanes bounds the shared reads under way at a time.
+const readLanes = 4
 
 // New makes the store; the schema has to be migrated.
 func New(pool *pgxpool.Pool) *Store {
 	s := &Store{pool: pool}
 	s.completing = postgres.Grouped[carts.Completion, struct{}]{Name: "carts.complete", One: s.completeOne, Many: s.completeMany}.Group(pool)
+	s.finding = postgres.Grouped[uuid.UUID, *carts.Stored]{Name: "carts.find", One: s.findOne, Many: s.findMany, Lanes: readLanes}.Group(pool)
 	return s
 }
 
@@ -117,12 +122,47 @@ func (s *Store) Find(ctx context.Context, by carts.Selector, now time.Time) (*ca
 	if by.TokenHash != nil {
 		return one(read(ctx, s.pool, cartByToken, by.TokenHash, now))
 	}
-	return one(read(ctx, s.pool, cartByUser, by.UserID))
+	return s.finding.Do(ctx, by.UserID)
+}
+
+func (s *Store) findOne(ctx context.Context, user uuid.UUID) (*carts.Stored, error) {
+	return one(read(ctx, s.pool, cartByUser, user))
+}
+
+// findMany reads the carts of many accounts at once. What comes twice is read for each by itself: carts are changed by their
+// callers.
+func (s *Store) findMany(ctx context.Context, users []uuid.UUID) ([]postgres.Result[*carts.Stored], error) {
+	var found map[uuid.UUID]*carts.Stored
+	err := postgres.SendSteadily(ctx, s.pool, func(b *pgx.Batch) {
+		b.Queue(cartsOfAll, users).Query(func(rows pgx.Rows) (err error) {
+			found, err = byUser(scan(rows))
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	results := make([]postgres.Result[*carts.Stored], len(users))
+	for i, user := range users {
+		c, ok := found[user]
+		switch {
+		case ok && slices.Index(users, user) == i:
+			results[i].Value = c
+		case ok:
+			results[i].Value, results[i].Err = s.findOne(ctx, user)
+		default:
+			results[i].Err = carts.NotFound()
+		}
+	}
+	return results, nil
 }
 
 // FindByUsers implements carts.Store.
 func (s *Store) FindByUsers(ctx context.Context, users []uuid.UUID) (map[uuid.UUID]*carts.Stored, error) {
-	list, err := read(ctx, s.pool, cartsOfAll, users)
+	return byUser(read(ctx, s.pool, cartsOfAll, users))
+}
+
+func byUser(list []*carts.Stored, err error) (map[uuid.UUID]*carts.Stored, error) {
 	if err != nil {
 		return nil, err
 	}
