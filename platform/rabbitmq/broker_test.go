@@ -177,6 +177,21 @@ func TestRouting(t *testing.T) {
 	})
 }
 
+func TestUnbound(t *testing.T) {
+	implementations(t, func(t *testing.T, open func(*testing.T) rabbitmq.Broker) {
+		b := open(t)
+		declare(t, b, rabbitmq.Queue{Name: "q", Bindings: []string{"orders.#"}})
+		declare(t, b, rabbitmq.Queue{Name: "q", Bindings: []string{"orders.shipped"}, Unbound: []string{"orders.#", "never.bound"}})
+		got := make(chan rabbitmq.Delivery, 9)
+		consume(t, b, "q", 1, into(got, succeed))
+		publish(t, b, rabbitmq.Message{ID: "1", RoutingKey: "orders.placed"})
+		publish(t, b, rabbitmq.Message{ID: "2", RoutingKey: "orders.shipped"})
+		if d := next(t, got); d.ID != "2" {
+			t.Errorf("got %s, want 2 alone", d.ID)
+		}
+	})
+}
+
 func TestUnroutable(t *testing.T) {
 	implementations(t, func(t *testing.T, open func(*testing.T) rabbitmq.Broker) {
 		b := open(t)

@@ -316,7 +316,7 @@ func changes(e carts.Edit, c *carts.Stored) *pgx.Batch {
 		codes = []string{}
 	}
 	batch := &pgx.Batch{}
-	if made := e.Make != nil && e.Make.ID == c.ID; !made || len(codes) > 0 || c.Method != "" || c.Country != "" {
+	if made := e.Make != nil && e.Make.ID == c.ID && c.ExpiresAt == nil; !made || len(codes) > 0 || c.Method != "" || c.Country != "" {
 		batch.Queue(touchCart, c.ID, e.Now, c.ExpiresAt, codes, c.Method, c.Country)
 		batch.Queue(dropLines, c.ID, ids)
 	}

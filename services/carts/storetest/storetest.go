@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) carts.Store) {
 	for name, test := range map[string]func(*testing.T, carts.Store){
 		"an account's cart":       account,
 		"an anonymous cart":       anonymous,
+		"many look at once":       crowd,
 		"lines keep their order":  order,
 		"an edit that fails":      failing,
 		"idempotency":             idempotency,
@@ -96,6 +97,34 @@ func want(t *testing.T, err error, code errs.Code) {
 	if errs.CodeOf(err) != code {
 		t.Fatalf("got %v, want %s", err, code)
 	}
+}
+
+// crowd has many look for carts at once: each finds the one of its account, to change as it likes.
+func crowd(t *testing.T, s carts.Store) {
+	users := []uuid.UUID{newID(t), newID(t), newID(t)}
+	for i, user := range users {
+		own(t, s, user, put(t, i+1))
+	}
+	stranger := newID(t)
+	var all sync.WaitGroup
+	for range 20 {
+		for i, user := range users {
+			all.Go(func() {
+				c, err := s.Find(t.Context(), carts.Selector{UserID: user}, now)
+				if err != nil || c.UserID != user || len(c.Lines) != 1 || c.Lines[0].Quantity != i+1 {
+					t.Errorf("got %+v, %v", c, err)
+					return
+				}
+				c.Lines[0].Quantity = 99
+			})
+		}
+		all.Go(func() {
+			if _, err := s.Find(t.Context(), carts.Selector{UserID: stranger}, now); errs.CodeOf(err) != errs.NotFound {
+				t.Errorf("an account without a cart: %v", err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func account(t *testing.T, s carts.Store) {

@@ -60,6 +60,7 @@ type MailServer struct {
 	taken  []Mail
 	counts map[uuid.UUID]int // by delivery, of a forgetful server
 	tries  int
+	conns  int
 	answer func(try int) error
 }
 
@@ -77,6 +78,9 @@ func NewMailServer(t testing.TB, answer func(try int) error, configure ...func(*
 	t.Helper()
 	m := &MailServer{answer: answer}
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.conns++
 		return &session{server: m, conn: c}, nil
 	}))
 	server.Domain = "mail.test"
@@ -129,6 +133,13 @@ func (m *MailServer) Tries() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.tries
+}
+
+// Connections gives how many clients have greeted the server.
+func (m *MailServer) Connections() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.conns
 }
 
 type session struct {

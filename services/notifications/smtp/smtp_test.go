@@ -64,6 +64,91 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
+// Messages that follow one another share a connection, also where an attempt was revoked; after a refusal, or when the server has hung up
+// meanwhile, the next message has a new one.
+func TestConnectionsAreUsedAgain(t *testing.T) {
+	t.Parallel()
+	refuse := make(chan bool, 1)
+	var hangUp func()
+	server := notificationstest.NewMailServer(t, func(int) error {
+		select {
+		case <-refuse:
+			return notificationstest.Refusal(451, "try later")
+		default:
+			return nil
+		}
+	}, func(s *gosmtp.Server) {
+		s.ReadTimeout = time.Minute
+		backend := s.Backend
+		s.Backend = gosmtp.BackendFunc(func(c *gosmtp.Conn) (gosmtp.Session, error) {
+			hangUp = func() { _ = c.Conn().Close() }
+			return backend.NewSession(c)
+		})
+	})
+	s := sender(t, "smtp://"+server.Addr+"?tls=off")
+	send := func(connections int) {
+		t.Helper()
+		if err := s.Send(t.Context(), message(), begun); err != nil {
+			t.Fatal(err)
+		}
+		if n := server.Connections(); n != connections {
+			t.Errorf("%d connections so far, want %d", n, connections)
+		}
+	}
+	send(1)
+	send(1)
+	revoked := errors.New("not now")
+	if err := s.Send(t.Context(), message(), func(context.Context) error { return revoked }); !errors.Is(err, revoked) {
+		t.Fatal(err)
+	}
+	send(1)
+	hangUp()
+	send(2)
+	refuse <- true
+	if err := s.Send(t.Context(), message(), begun); err == nil {
+		t.Fatal("a refusal is no error")
+	}
+	send(3)
+	for range maxMessages {
+		if err := s.Send(t.Context(), message(), begun); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := server.Connections(); n != 4 {
+		t.Errorf("%d connections after so many messages, want 4", n)
+	}
+	if n := len(server.Taken()); n != 5+maxMessages {
+		t.Errorf("%d e-mails arrived", n)
+	}
+	s.Close()
+	if err := s.Send(t.Context(), message(), begun); !errors.Is(err, errClosed) {
+		t.Errorf("a closed sender answers %v", err)
+	}
+	if n := len(s.connections.idle); n != 0 {
+		t.Errorf("%d connections are kept by a closed sender", n)
+	}
+}
+
+// What nobody uses is ended.
+func TestIdleConnectionsEnd(t *testing.T) {
+	t.Parallel()
+	server := notificationstest.NewMailServer(t, nil)
+	s := sender(t, "smtp://"+server.Addr+"?tls=off")
+	if err := s.Send(t.Context(), message(), begun); err != nil {
+		t.Fatal(err)
+	}
+	s.connections.mu.Lock()
+	c := s.connections.idle[0]
+	s.connections.mu.Unlock()
+	s.connections.expire(c)
+	if c.session.HasConnection() {
+		t.Error("the connection is still there")
+	}
+	if err := s.Send(t.Context(), message(), begun); err != nil || server.Connections() != 2 {
+		t.Errorf("%v, %d connections", err, server.Connections())
+	}
+}
+
 func TestMessageArrives(t *testing.T) {
 	t.Parallel()
 	server := notificationstest.NewMailServer(t, nil)

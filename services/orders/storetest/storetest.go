@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) orders.Store) {
 		"lists":   lists,
 		"history": history,
 		"access":  access,
+		"crowd":   crowd,
 		"purge":   purge,
 		"returns": returns,
 	} {
@@ -413,6 +415,40 @@ func access(t *testing.T, s orders.Store) {
 			t.Errorf("%+v: got %v, %v", c, has, err)
 		}
 	}
+}
+
+// crowd has many read single orders at once: each gets what it may see, and a copy of its own.
+func crowd(t *testing.T, s orders.Store) {
+	var made []*orders.Order
+	for n := range 3 {
+		d := New(uuid.New(), n, 100)
+		must(t, s.Insert(t.Context(), d))
+		made = append(made, d.Order)
+	}
+	var all sync.WaitGroup
+	for range 20 {
+		for i, o := range made {
+			for who, visible := range map[orders.Audience]bool{everybody: true, {Customer: o.CustomerID}: true, {Customer: made[(i+1)%3].CustomerID}: false, {}: false} {
+				all.Go(func() {
+					found, err := s.ByIDs(t.Context(), []uuid.UUID{o.ID}, who)
+					switch {
+					case err != nil || len(found) > 1 || (len(found) == 1) != visible:
+						t.Errorf("%+v: got %v, %v", who, found, err)
+					case visible && (found[0].ID != o.ID || found[0].Status != orders.Pending):
+						t.Errorf("%+v: got %+v, want %s", who, found[0], o.ID)
+					case visible:
+						found[0].Status = orders.Failed // nobody else sees it
+					}
+				})
+			}
+		}
+		all.Go(func() {
+			if found, err := s.ByIDs(t.Context(), []uuid.UUID{uuid.New()}, everybody); err != nil || len(found) != 0 {
+				t.Errorf("of no order: %v, %v", found, err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func purge(t *testing.T, s orders.Store) {

@@ -1,7 +1,8 @@
 package postgres_test
 
 import (
-	"sync"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -45,44 +46,43 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// Each order has events, whether endpoints ask for them or not: those that none asks for cost no row, also where they come
-// together with others.
-func TestWhatNobodyAsksForIsNotWrittenDown(t *testing.T) {
+// Each order has events, whether endpoints ask for them or not.
+func TestWanted(t *testing.T) {
 	t.Parallel()
-	s, pool := open(t)
+	s, _ := open(t)
 	now := time.Now()
-	accept := func(eventType string) {
-		e := webhooks.Event{ID: uuid.Must(uuid.NewV7()), Type: eventType, Subject: uuid.Must(uuid.NewV7()), Sequence: 1, Time: now}
-		if _, err := s.Accept(t.Context(), e, now); err != nil {
-			t.Error(err)
-		}
-	}
-	rows := func(table string) (n int) {
-		if err := pool.QueryRow(t.Context(), `SELECT count(*) FROM webhooks.`+table).Scan(&n); err != nil {
+	types := []string{"orders.placed", "orders.cancelled", "payments.refunded"}
+	check := func(want ...string) {
+		t.Helper()
+		got, err := s.Wanted(t.Context(), types)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return n
+		if found := slices.Sorted(maps.Keys(got)); !slices.Equal(found, want) {
+			t.Errorf("endpoints ask for %v, want %v", found, want)
+		}
 	}
-	accept("orders.placed")
-	if n := rows("inbox"); n != 0 {
-		t.Errorf("without an endpoint, %d events were written down", n)
+	check()
+	make := func(status webhooks.Status, types ...string) {
+		e := &webhooks.Endpoint{
+			ID: uuid.Must(uuid.NewV7()), Owner: webhooks.Owner{ClientID: uuid.Must(uuid.NewV7())}, URL: "https://hooks.example/", EventTypes: types,
+			APIVersion: webhooks.CurrentVersion, Status: status, Version: 1, CreatedAt: now, UpdatedAt: now,
+		}
+		switch status {
+		case webhooks.Paused:
+			e.PausedAt, e.ProbeAt = now, now
+		case webhooks.Disabled:
+			e.DisabledAt, e.Reason = now, webhooks.ByRequest
+		}
+		secret := webhooks.Secret{ID: uuid.Must(uuid.NewV7()), EndpointID: e.ID, Sealed: []byte("sealed"), CreatedAt: now}
+		if _, _, err := s.Create(t.Context(), e, secret, 5, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
-	e := &webhooks.Endpoint{
-		ID: uuid.Must(uuid.NewV7()), Owner: webhooks.Owner{ClientID: uuid.Must(uuid.NewV7())}, URL: "https://hooks.example/", EventTypes: []string{"orders.placed"},
-		APIVersion: webhooks.CurrentVersion, Status: webhooks.Enabled, Version: 1, CreatedAt: now, UpdatedAt: now,
-	}
-	secret := webhooks.Secret{ID: uuid.Must(uuid.NewV7()), EndpointID: e.ID, Sealed: []byte("sealed"), CreatedAt: now}
-	if _, _, err := s.Create(t.Context(), e, secret, 5, nil); err != nil {
-		t.Fatal(err)
-	}
-	const each = 20
-	var coming sync.WaitGroup
-	for range each {
-		coming.Go(func() { accept("orders.placed") })
-		coming.Go(func() { accept("orders.cancelled") })
-	}
-	coming.Wait()
-	if in, out := rows("inbox"), rows("deliveries"); in != each || out != each {
-		t.Errorf("%d events were written down for %d deliveries, of %d", in, out, each)
-	}
+	make(webhooks.Enabled, "orders.placed", "orders.shipped")
+	check("orders.placed")
+	make(webhooks.Paused, "payments.refunded", "orders.placed")
+	check("orders.placed", "payments.refunded")
+	make(webhooks.Disabled, "orders.cancelled")
+	check("orders.placed", "payments.refunded")
 }
