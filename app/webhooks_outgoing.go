@@ -145,14 +145,9 @@ func (w webhookOwners) Recipients(ctx context.Context, o webhooks.Owner) ([]webh
 	return list, nil
 }
 
-// wanted gives the types of these events that webhook endpoints ask for. It is asked for after the events were written, so an
-// endpoint that was there before an event is not passed over; where it is not known, all are.
-func (a *App) wanted(ctx context.Context, events []outbox.Event) map[string]bool {
-	types := make([]string, len(events))
-	for i, e := range events {
-		types[i] = e.Type
-	}
-	wanted, err := a.Services.Webhooks.Wanted(ctx, types)
+// wanted gives the types of events that webhook endpoints ask for; where that is not known, all that they can ask for.
+func (a *App) wanted(ctx context.Context) map[string]bool {
+	wanted, err := a.Services.Webhooks.Wanted(ctx)
 	if err == nil {
 		return wanted
 	}

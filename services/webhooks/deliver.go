@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -35,21 +34,6 @@ func (s *Service) Handle(ctx context.Context, e Event) (int, error) {
 		return 0, errs.New(errs.Invalid, "This is no event that endpoints get.")
 	}
 	return s.store.Accept(ctx, e, s.now())
-}
-
-// Wanted gives those of the types that endpoints ask for now. Events come with every order, and most shops have no endpoint
-// for most of them.
-func (s *Service) Wanted(ctx context.Context, types []string) (map[string]bool, error) {
-	var known []string
-	for _, t := range types {
-		if _, ok := subjects[t]; ok && !slices.Contains(known, t) {
-			known = append(known, t)
-		}
-	}
-	if len(known) == 0 {
-		return nil, nil
-	}
-	return s.store.Wanted(ctx, known)
 }
 
 // Deliver sends what is due to an endpoint until nothing is. Any number of callers share the work.

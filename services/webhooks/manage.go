@@ -115,6 +115,7 @@ func (s *Service) Create(ctx context.Context, in CreateInput) (Made, error) {
 	if err != nil {
 		return Made{}, err
 	}
+	s.known(ctx)
 	if !replayed {
 		s.log.InfoContext(ctx, "webhook endpoint created", "endpoint", e.ID)
 		return Made{Endpoint: e, Secret: plain}, nil
@@ -192,6 +193,9 @@ func (s *Service) Update(ctx context.Context, in UpdateInput) (*Endpoint, error)
 	})
 	if err != nil {
 		return nil, err
+	}
+	if in.EventTypes != nil || in.Enabled != nil && *in.Enabled {
+		s.known(ctx)
 	}
 	return e, nil
 }

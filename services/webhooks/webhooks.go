@@ -245,6 +245,7 @@ type Service struct {
 	metrics Metrics
 	clock   func() time.Time
 	log     *slog.Logger
+	wanted  wanted
 }
 
 // New makes a Service.
