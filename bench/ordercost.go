@@ -56,7 +56,11 @@ func countOrders(ctx context.Context, s *servers, pgURL string) (failed bool, er
 	if err := n.settle(ctx); err != nil {
 		return false, err
 	}
-	sums := make(map[string]float64)
+	polls, err := n.idle(ctx)
+	if err != nil {
+		return false, err
+	}
+	sums, began := make(map[string]float64), time.Now()
 	before, err := n.work(ctx)
 	if err != nil {
 		return false, err
@@ -73,6 +77,7 @@ func countOrders(ctx context.Context, s *servers, pgURL string) (failed bool, er
 	if err := n.settle(ctx); err != nil {
 		return false, err
 	}
+	took := time.Since(began).Seconds()
 	after, err := n.work(ctx)
 	if err != nil {
 		return false, err
@@ -83,10 +88,32 @@ func countOrders(ctx context.Context, s *servers, pgURL string) (failed bool, er
 	}
 	for name, v := range after {
 		if !strings.HasPrefix(name, "requests ") {
-			sums[name] += v - before[name]
+			sums[name] += v - before[name] - polls[name]*took
 		}
 	}
 	return printOrder(sums, (logged-log)/countedOrders), nil
+}
+
+// idle gives what a worker asks of the servers a second where there are no orders: it looks for jobs from time to time.
+func (n *counting) idle(ctx context.Context) (map[string]float64, error) {
+	const watched = 3 * time.Second
+	before, err := n.work(ctx)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-time.After(watched):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	polls := make(map[string]float64)
+	after, err := n.work(ctx)
+	for name, v := range after {
+		if strings.HasPrefix(name, "jobs ") {
+			polls[name] = (v - before[name]) / watched.Seconds()
+		}
+	}
+	return polls, err
 }
 
 // printOrder prints the table.
