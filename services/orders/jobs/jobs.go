@@ -107,7 +107,7 @@ type Client struct{ river *river.Client[pgx.Tx] }
 func NewClient(pool *pgxpool.Pool, log *slog.Logger) (*Client, error) {
 	c, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Schema: Schema, Logger: quiet(log),
-		FetchCooldown: fetchCooldown, // also bounds how often workers are notified
+		FetchCooldown: river.FetchCooldownMin, // of who only enqueues it is the least time between two notifications: a job without one waits for the poll
 	})
 	if err != nil {
 		return nil, fmt.Errorf("jobs: %w", err)

@@ -78,7 +78,7 @@ var _ webhookspostgres.Jobs = (*Client)(nil)
 
 // NewClient makes a Client on the database of the webhooks.
 func NewClient(pool *pgxpool.Pool, log *slog.Logger) (*Client, error) {
-	c, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Schema: Schema, Logger: quiet(log), FetchCooldown: fetchCooldown})
+	c, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Schema: Schema, Logger: quiet(log), FetchCooldown: river.FetchCooldownMin})
 	if err != nil {
 		return nil, fmt.Errorf("jobs: %w", err)
 	}
