@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -58,7 +59,8 @@ type order struct {
 	ID                       uuid.UUID
 	Status, Stage            string
 	Total                    int64
-	CaptureNow, Claimed      bool
+	CaptureNow               bool
+	Owner                    *uuid.UUID // of its saga, for now
 	Parcels, Unsettled       int
 	ParcelCapture            int64
 	Placed, Ended, Confirmed int // lines of the timeline
@@ -109,6 +111,7 @@ func Check(ctx context.Context, s Shop) (_ *Report, err error) {
 	r.Orders = len(orders)
 	r.accepted(s.Accepted, orders)
 	for _, step := range []func() error{
+		func() error { return r.claims(ctx, pool, orders) },
 		func() error { return r.charges(ctx, pool, orders) },
 		func() error { return r.ledger(ctx, pool) },
 		func() error { return r.waiting(ctx, pool) },
@@ -155,7 +158,7 @@ func UnderWay(ctx context.Context, pool *pgxpool.Pool) ([]string, error) {
 }
 
 func readOrders(ctx context.Context, pool *pgxpool.Pool) (map[uuid.UUID]*order, error) {
-	rows, err := pool.Query(ctx, `SELECT id, status, stage, total, capture_now, claimed_by IS NOT NULL AND claimed_until > clock_timestamp(),
+	rows, err := pool.Query(ctx, `SELECT id, status, stage, total, capture_now, CASE WHEN claimed_until > clock_timestamp() THEN claimed_by END,
 		(SELECT count(*) FROM orders.fulfillments WHERE order_id = o.id),
 		(SELECT count(*) FROM orders.fulfillments WHERE order_id = o.id AND settled_at IS NULL),
 		(SELECT coalesce(sum(capture), 0)::bigint FROM orders.fulfillments WHERE order_id = o.id),
@@ -168,7 +171,7 @@ func readOrders(ctx context.Context, pool *pgxpool.Pool) (map[uuid.UUID]*order, 
 	}
 	orders := make(map[uuid.UUID]*order)
 	o := new(order)
-	if _, err = pgx.ForEachRow(rows, []any{&o.ID, &o.Status, &o.Stage, &o.Total, &o.CaptureNow, &o.Claimed, &o.Parcels, &o.Unsettled,
+	if _, err = pgx.ForEachRow(rows, []any{&o.ID, &o.Status, &o.Stage, &o.Total, &o.CaptureNow, &o.Owner, &o.Parcels, &o.Unsettled,
 		&o.ParcelCapture, &o.Placed, &o.Ended, &o.Confirmed}, func() error {
 		one := *o
 		one.lines, one.mails = make(map[uuid.UUID]*line), make(map[string]int)
@@ -202,13 +205,42 @@ func (r *Report) accepted(ids []uuid.UUID, orders map[uuid.UUID]*order) {
 	}
 }
 
+// lookTime is more than a job takes that finds nothing to do for an order.
+const lookTime = 3 * time.Second
+
+// claims checks that no order at rest stays owned by a worker. One may be looking at it just now, as jobs that came while
+// another was at work look again later.
+func (r *Report) claims(ctx context.Context, pool *pgxpool.Pool, orders map[uuid.UUID]*order) error {
+	var owned, owners []uuid.UUID
+	for _, o := range orders {
+		if o.Owner != nil {
+			owned, owners = append(owned, o.ID), append(owners, *o.Owner)
+		}
+	}
+	if len(owned) == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(lookTime):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	rows, err := pool.Query(ctx, `SELECT id FROM orders.orders JOIN unnest($1::uuid[], $2::uuid[]) AS was(id, owner) USING (id)
+		WHERE claimed_by = was.owner AND claimed_until > clock_timestamp()`, owned, owners)
+	if err != nil {
+		return err
+	}
+	kept, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	for _, id := range kept {
+		r.blame("order %s is still owned by a worker", id)
+	}
+	return err
+}
+
 // order checks an order by itself.
 func (r *Report) order(o *order) {
 	if o.Status == "PENDING" || o.Stage != "DONE" && o.Stage != "UNDONE" || o.Unsettled > 0 {
 		r.blame("order %s is stuck: %s at %s, %d parcels unsettled", o.ID, o.Status, o.Stage, o.Unsettled)
-	}
-	if o.Claimed {
-		r.blame("order %s is still owned by a worker", o.ID)
 	}
 	ends := 0
 	if !o.alive() && o.Status != "PENDING" {
