@@ -80,7 +80,7 @@ func bench(ctx context.Context, o settings) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	say := func(line string) { fmt.Fprintln(os.Stderr, "  "+line) }
-	stack, err := devstack.Start(ctx, devstack.Options{Dir: filepath.Join(dir, "stack"), Progress: say, RequireReal: true})
+	stack, err := devstack.Start(ctx, devstack.Options{Dir: filepath.Join(dir, "stack"), Progress: say, RequireReal: true, Temporary: true})
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,9 @@ type Options struct {
 	// RequireReal refuses the in-process stand-ins for Redis and RabbitMQ, and
 	// ignores the URLs in the environment.
 	RequireReal bool
-	// Ephemeral trades durability for speed: each start begins empty, and an orderly end deletes the data.
+	// Temporary begins each start empty, and deletes the data at an orderly end.
+	Temporary bool
+	// Ephemeral is Temporary and trades durability for speed.
 	Ephemeral bool
 
 	// ifFree makes Start fail with errInUse at once when another stack runs in

@@ -221,3 +221,24 @@ func TestFoundPrograms(t *testing.T) {
 		t.Error("the distribution has no name")
 	}
 }
+
+// Only a stack that is to leave nothing is emptied.
+func TestEmpty(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		opts Options
+		kept bool
+	}{"kept": {Options{}, true}, "temporary": {Options{Temporary: true}, false}, "ephemeral": {Options{Ephemeral: true}, false}} {
+		p := &place{root: t.TempDir(), opts: c.opts}
+		data := filepath.Join(p.root, "mongodb")
+		if err := os.MkdirAll(filepath.Join(data, "journal"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.empty(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(data); (err == nil) != c.kept {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -96,10 +96,10 @@ func freeSpace(path string) (uint64, error) {
 	return uint64(fs.Bavail) * uint64(fs.Bsize), nil
 }
 
-// empty deletes what an ephemeral stack left, gigabytes after a long test: written without care for a
-// crash, it cannot be relied upon.
+// empty deletes what a temporary stack left, gigabytes after a long test; what an ephemeral one has written without care for a
+// crash cannot be relied upon, either.
 func (p *place) empty() error {
-	if !p.opts.Ephemeral {
+	if !p.opts.Ephemeral && !p.opts.Temporary {
 		return nil
 	}
 	var errs []error
