@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"net"
 	"net/url"
 	"sync"
@@ -116,6 +117,52 @@ func TestReconnects(t *testing.T) {
 	}
 	if err := b.Close(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// While somebody looks at the dead letters others do not see them; who asks for one by its id finds it all the same.
+func TestLettersThatAnotherLooksAt(t *testing.T) {
+	t.Parallel()
+	address, namespace := stacktest.RabbitMQ(t)
+	b, err := rabbitmq.Open(t.Context(), address, rabbitmq.Options{Namespace: namespace, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	declare(t, b, rabbitmq.Queue{Name: "q", Bindings: []string{"k"}})
+	deliveries := make(chan rabbitmq.Delivery, 9)
+	consume(t, b, "q", 1, into(deliveries, func(rabbitmq.Delivery) error { return errors.New("down") }))
+	for _, id := range []string{"0", "1"} {
+		publish(t, b, rabbitmq.Message{ID: id, RoutingKey: "k"})
+		next(t, deliveries)
+	}
+	deadLetters(t, b, "q", 2)
+	conn, err := amqp.Dial(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ch, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for taken := 0; taken < 2; {
+		_, ok, err := ch.Get(namespace+".q.dead", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok {
+			taken++
+		}
+	}
+	time.AfterFunc(300*time.Millisecond, func() { _ = conn.Close() }) // which puts them back
+	if n, err := b.Discard(t.Context(), "q", "1"); n != 1 || err != nil {
+		t.Errorf("discarded %d, %v; want 1", n, err)
+	}
+	if got := ids(deadLetters(t, b, "q", 1)); !slices.Equal(got, []string{"0"}) {
+		t.Errorf("left are %v", got)
+	}
+	if n, err := b.Discard(t.Context(), "q", "1"); n != 0 || err != nil {
+		t.Errorf("discarded %d once more, %v", n, err)
 	}
 }
 

@@ -41,27 +41,46 @@ func (b *amqpBroker) DeadLetters(ctx context.Context, queue string, limit int) (
 }
 
 func (b *amqpBroker) Replay(ctx context.Context, queue string, ids ...string) (n int, err error) {
-	err = b.browse(ctx, queue, browseAll, func(d amqp.Delivery, l DeadLetter) (bool, error) {
-		if !selected(ids, l.ID) {
-			return false, nil
-		}
-		if err := b.send(ctx, []parcel{{key: b.work(queue), mandatory: true, message: again(d, nil)}})[0]; err != nil {
-			return false, err
-		}
-		n++
-		return true, nil
+	return b.settle(ctx, queue, ids, func(d amqp.Delivery) error {
+		return b.send(ctx, []parcel{{key: b.work(queue), mandatory: true, message: again(d, nil)}})[0]
 	})
-	return n, err
 }
 
 func (b *amqpBroker) Discard(ctx context.Context, queue string, ids ...string) (n int, err error) {
-	err = b.browse(ctx, queue, browseAll, func(_ amqp.Delivery, l DeadLetter) (bool, error) {
-		if !selected(ids, l.ID) {
-			return false, nil
+	return b.settle(ctx, queue, ids, func(amqp.Delivery) error { return nil })
+}
+
+// What another look has taken, or this caller's own a moment ago, is back in the queue a little later: letters that are
+// asked for by their ids are looked for again.
+const (
+	mostLooks = 15
+	lookPause = 100 * time.Millisecond
+)
+
+// settle does something with the dead letters with these ids, or with all without ids, and deletes them. It gives how many
+// there were.
+func (b *amqpBroker) settle(ctx context.Context, queue string, ids []string, do func(amqp.Delivery) error) (n int, err error) {
+	missing := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		missing[id] = true
+	}
+	for look := range mostLooks {
+		err = b.browse(ctx, queue, browseAll, func(d amqp.Delivery, l DeadLetter) (bool, error) {
+			if look > 0 && !missing[l.ID] || !selected(ids, l.ID) { // what was found before may have died again
+				return false, nil
+			}
+			if err := do(d); err != nil {
+				return false, err
+			}
+			n++
+			delete(missing, l.ID)
+			return true, nil
+		})
+		if err != nil || len(missing) == 0 {
+			break
 		}
-		n++
-		return true, nil
-	})
+		pause(ctx, lookPause)
+	}
 	return n, err
 }
 
