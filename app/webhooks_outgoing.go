@@ -145,20 +145,6 @@ func (w webhookOwners) Recipients(ctx context.Context, o webhooks.Owner) ([]webh
 	return list, nil
 }
 
-// wanted gives the types of events that webhook endpoints ask for; where that is not known, all that they can ask for.
-func (a *App) wanted(ctx context.Context) map[string]bool {
-	wanted, err := a.Services.Webhooks.Wanted(ctx)
-	if err == nil {
-		return wanted
-	}
-	a.log.WarnContext(ctx, "it is not known which events webhook endpoints ask for; all are kept for them", "error", err)
-	wanted = make(map[string]bool)
-	for _, t := range webhooks.Types() {
-		wanted[t] = true
-	}
-	return wanted
-}
-
 // happened takes an event in for the webhook endpoints.
 func (a *App) happened(ctx context.Context, d rabbitmq.Delivery) error {
 	var e outbox.Event

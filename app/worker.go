@@ -101,7 +101,7 @@ func (a *App) settle(ctx context.Context) error {
 // publish sends events to whoever is bound to them, and to the webhooks those that their endpoints ask for. Then it tells
 // the subscribers of orders.
 func (a *App) publish(ctx context.Context, events []outbox.Event) error {
-	wanted := a.wanted(ctx) // asked after the events were written
+	wanted := a.Services.Webhooks.Wanted(ctx) // asked after the events were written
 	messages := make([]rabbitmq.Message, 0, len(events))
 	for _, e := range events {
 		body, err := json.Marshal(e)

@@ -2,6 +2,8 @@ package webhooks
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,12 +13,30 @@ import (
 type asking struct {
 	Store
 	types map[string]bool
+	err   error
 	asked int
 }
 
 func (s *asking) Wanted(context.Context, []string) (map[string]bool, error) {
 	s.asked++
-	return s.types, nil
+	return s.types, s.err
+}
+
+// Where it is not known what is asked for, all is kept, and the store is left alone for a while.
+func TestWantedIsEverythingWhereItIsNotKnown(t *testing.T) {
+	store := &asking{err: errors.New("the server is away")}
+	s := &Service{store: store, log: slog.New(slog.DiscardHandler)}
+	for range 3 {
+		types := s.Wanted(t.Context())
+		for _, eventType := range Types() {
+			if !types[eventType] {
+				t.Errorf("%s is dropped", eventType)
+			}
+		}
+	}
+	if store.asked != 1 {
+		t.Errorf("the store was asked %d times", store.asked)
+	}
 }
 
 // Whoever had been told that an endpoint is there is told of every event from then on, however seldom the store is asked.
@@ -25,11 +45,7 @@ func TestWantedIsNeverOlderThanAnAnswer(t *testing.T) {
 		store := &asking{types: map[string]bool{}}
 		relay, api := &Service{store: store}, &Service{store: store}
 		wants := func() bool {
-			types, err := relay.Wanted(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			return types["orders.placed"]
+			return relay.Wanted(t.Context())["orders.placed"]
 		}
 		for range 10 {
 			if wants() {
