@@ -129,8 +129,7 @@ func (s *Store) findOne(ctx context.Context, user uuid.UUID) (*carts.Stored, err
 	return one(read(ctx, s.pool, cartByUser, user))
 }
 
-// findMany reads the carts of many accounts at once. What comes twice is read for each by itself: carts are changed by their
-// callers.
+// findMany reads the carts of many accounts at once. Each caller gets a copy to change.
 func (s *Store) findMany(ctx context.Context, users []uuid.UUID) ([]postgres.Result[*carts.Stored], error) {
 	var found map[uuid.UUID]*carts.Stored
 	err := postgres.SendSteadily(ctx, s.pool, func(b *pgx.Batch) {
@@ -145,14 +144,13 @@ func (s *Store) findMany(ctx context.Context, users []uuid.UUID) ([]postgres.Res
 	results := make([]postgres.Result[*carts.Stored], len(users))
 	for i, user := range users {
 		c, ok := found[user]
-		switch {
-		case ok && slices.Index(users, user) == i:
-			results[i].Value = c
-		case ok:
-			results[i].Value, results[i].Err = s.findOne(ctx, user)
-		default:
+		if !ok {
 			results[i].Err = carts.NotFound()
+			continue
 		}
+		own := *c
+		own.Lines, own.Codes = slices.Clone(c.Lines), slices.Clone(c.Codes)
+		results[i].Value = &own
 	}
 	return results, nil
 }
