@@ -120,14 +120,28 @@ func TestReconnects(t *testing.T) {
 	}
 }
 
-// While somebody looks at the dead letters others do not see them; who asks for one by its id finds it all the same.
-func TestLettersThatAnotherLooksAt(t *testing.T) {
-	t.Parallel()
+// beside gives a broker, and a connection of another client to its server.
+func beside(t *testing.T) (b rabbitmq.Broker, namespace string, conn *amqp.Connection, ch *amqp.Channel) {
+	t.Helper()
 	address, namespace := stacktest.RabbitMQ(t)
 	b, err := rabbitmq.Open(t.Context(), address, rabbitmq.Options{Namespace: namespace, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if conn, err = amqp.Dial(address); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if ch, err = conn.Channel(); err != nil {
+		t.Fatal(err)
+	}
+	return b, namespace, conn, ch
+}
+
+// While somebody looks at the dead letters others do not see them; who asks for one by its id finds it all the same.
+func TestLettersThatAnotherLooksAt(t *testing.T) {
+	t.Parallel()
+	b, namespace, conn, ch := beside(t)
 	declare(t, b, rabbitmq.Queue{Name: "q", Bindings: []string{"k"}})
 	deliveries := make(chan rabbitmq.Delivery, 9)
 	consume(t, b, "q", 1, into(deliveries, func(rabbitmq.Delivery) error { return errors.New("down") }))
@@ -136,15 +150,6 @@ func TestLettersThatAnotherLooksAt(t *testing.T) {
 		next(t, deliveries)
 	}
 	deadLetters(t, b, "q", 2)
-	conn, err := amqp.Dial(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for taken := 0; taken < 2; {
 		_, ok, err := ch.Get(namespace+".q.dead", false)
 		if err != nil {
@@ -169,25 +174,12 @@ func TestLettersThatAnotherLooksAt(t *testing.T) {
 // A server that lost a queue gets it again from its consumer.
 func TestConsumerRestoresItsQueue(t *testing.T) {
 	t.Parallel()
-	address, namespace := stacktest.RabbitMQ(t)
-	b, err := rabbitmq.Open(t.Context(), address, rabbitmq.Options{Namespace: namespace, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, namespace, _, ch := beside(t)
 	declare(t, b, rabbitmq.Queue{Name: "q", Bindings: []string{"k"}})
 	deliveries := make(chan rabbitmq.Delivery, 9)
 	consume(t, b, "q", 1, into(deliveries, succeed))
 	publish(t, b, rabbitmq.Message{ID: "0", RoutingKey: "k"})
 	next(t, deliveries)
-	conn, err := amqp.Dial(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	ch, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
 	if _, err := ch.QueueDelete(namespace+".q", false, false, false); err != nil {
 		t.Fatal(err)
 	}

@@ -64,9 +64,9 @@ func (b *amqpBroker) settle(ctx context.Context, queue string, ids []string, do 
 	for _, id := range ids {
 		missing[id] = true
 	}
-	for look := range mostLooks {
-		err = b.browse(ctx, queue, browseAll, func(d amqp.Delivery, l DeadLetter) (bool, error) {
-			if look > 0 && !missing[l.ID] || !selected(ids, l.ID) { // what was found before may have died again
+	for look := 1; ; look++ {
+		err := b.browse(ctx, queue, browseAll, func(d amqp.Delivery, l DeadLetter) (bool, error) {
+			if look > 1 && !missing[l.ID] || !selected(ids, l.ID) { // what was found before may have died again
 				return false, nil
 			}
 			if err := do(d); err != nil {
@@ -76,12 +76,11 @@ func (b *amqpBroker) settle(ctx context.Context, queue string, ids []string, do 
 			delete(missing, l.ID)
 			return true, nil
 		})
-		if err != nil || len(missing) == 0 {
-			break
+		if err != nil || len(missing) == 0 || look == mostLooks {
+			return n, err
 		}
 		pause(ctx, lookPause)
 	}
-	return n, err
 }
 
 // browse takes the dead letters off their queue, at most limit of them, visits
