@@ -13,6 +13,7 @@ import (
 
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/orders"
+	"github.com/techmart/techmart/services/orders/orderstest"
 )
 
 func TestSagaConfirms(t *testing.T) {
@@ -131,7 +132,7 @@ var outcomes = []struct {
 // TestSagaResumes fails every call of every way once, before and after its effect, and resumes.
 func TestSagaResumes(t *testing.T) {
 	t.Parallel()
-	pool := database(t)
+	pool := orderstest.Database(t)
 	for _, o := range outcomes {
 		for _, call := range o.calls {
 			for _, when := range []string{"before", "after"} {
@@ -182,7 +183,7 @@ func TestSagaResumes(t *testing.T) {
 // TestSagaTakenOver kills an execution within each call: it leaves its claim behind, and another one takes over.
 func TestSagaTakenOver(t *testing.T) {
 	t.Parallel()
-	pool := database(t)
+	pool := orderstest.Database(t)
 	for _, call := range []string{"reserve", "authorize"} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()
@@ -230,7 +231,7 @@ func TestSagaTakenOver(t *testing.T) {
 // TestSagaCancelledMeanwhile cancels an order while each call of its saga is under way.
 func TestSagaCancelledMeanwhile(t *testing.T) {
 	t.Parallel()
-	pool := database(t)
+	pool := orderstest.Database(t)
 	for call, history := range map[string]string{
 		"reserve":   "[complete reserve authorize void release]", // both steps are saved at once
 		"authorize": "[complete reserve authorize void release]",
@@ -276,7 +277,7 @@ func TestSagaCancelledMeanwhile(t *testing.T) {
 // TestSagaGivesUp lets the last attempt fail: the saga undoes in reverse order what was done.
 func TestSagaGivesUp(t *testing.T) {
 	t.Parallel()
-	pool := database(t)
+	pool := orderstest.Database(t)
 	for call, want := range map[string]struct{ reason, history string }{
 		"reserve":   {orders.ReasonStockUnavailable, "[complete]"},
 		"authorize": {orders.ReasonPaymentUnavailable, "[complete reserve release]"},

@@ -10,13 +10,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/techmart/techmart/devstack/stacktest"
-	"github.com/techmart/techmart/migrations"
-	"github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/errs"
 	"github.com/techmart/techmart/services/money"
 	"github.com/techmart/techmart/services/orders"
 	"github.com/techmart/techmart/services/orders/jobs"
+	"github.com/techmart/techmart/services/orders/orderstest"
 	orderspostgres "github.com/techmart/techmart/services/orders/postgres"
 	"github.com/techmart/techmart/services/page"
 	"github.com/techmart/techmart/services/viewer"
@@ -40,27 +38,10 @@ type fixture struct {
 	desk    uuid.UUID // 15.00 each, 100 in stock
 }
 
-// database makes a fresh database with the tables of orders and jobs.
-func database(t *testing.T) *pgxpool.Pool {
-	t.Helper()
-	pool, err := postgres.Open(t.Context(), postgres.Config{URL: stacktest.Postgres(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	if err := postgres.Migrate(t.Context(), pool, migrations.FS("orders"), "orders"); err != nil {
-		t.Fatal(err)
-	}
-	if err := jobs.Migrate(t.Context(), pool); err != nil {
-		t.Fatal(err)
-	}
-	return pool
-}
-
 // setup makes a service over a fresh database; nothing works its jobs.
 func setup(t *testing.T, config orders.Config) *fixture {
 	t.Helper()
-	return setupOn(t, database(t), config)
+	return setupOn(t, orderstest.Database(t), config)
 }
 
 // setupOn makes a service with a shop of its own over a database that it shares.

@@ -9,27 +9,16 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/techmart/techmart/devstack/stacktest"
-	"github.com/techmart/techmart/migrations"
 	"github.com/techmart/techmart/platform/postgres"
 	"github.com/techmart/techmart/services/orders"
 	"github.com/techmart/techmart/services/orders/jobs"
+	"github.com/techmart/techmart/services/orders/orderstest"
 )
 
 // Workers are notified of every order, however soon it follows another: one that they are not told of waits for the next poll.
 func TestEachOrderWakesAWorker(t *testing.T) {
 	t.Parallel()
-	pool, err := postgres.Open(t.Context(), postgres.Config{URL: stacktest.Postgres(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	if err := postgres.Migrate(t.Context(), pool, migrations.FS("orders"), "orders"); err != nil {
-		t.Fatal(err)
-	}
-	if err := jobs.Migrate(t.Context(), pool); err != nil {
-		t.Fatal(err)
-	}
+	pool := orderstest.Database(t)
 	client, err := jobs.NewClient(pool, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
