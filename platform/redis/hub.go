@@ -9,6 +9,8 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/techmart/techmart/platform/group"
 )
 
 // ErrHubClosed is returned by a hub after Close.
@@ -31,6 +33,7 @@ const (
 type Hub struct {
 	client *Client
 	pubsub *goredis.PubSub
+	single *group.Group[message, struct{}]
 	done   chan struct{}
 
 	// commands keeps SUBSCRIBE and UNSUBSCRIBE in the order of the decisions
@@ -39,6 +42,12 @@ type Hub struct {
 	mu       sync.Mutex
 	closed   bool
 	topics   map[string]*topic
+}
+
+// message is what is published to a channel.
+type message struct {
+	channel string
+	payload []byte
 }
 
 // topic is one subscribed channel and its local subscribers.
@@ -56,17 +65,24 @@ func NewHub(client *Client) *Hub {
 		done:   make(chan struct{}),
 		topics: make(map[string]*topic),
 	}
+	h.single = Group(client, "signals", func(ctx context.Context, list []message) ([]group.Result[struct{}], error) {
+		return make([]group.Result[struct{}], len(list)), h.PublishAll(ctx, func(yield func(string, []byte) bool) {
+			for _, m := range list {
+				if !yield(m.channel, m.payload) {
+					return
+				}
+			}
+		})
+	})
 	messages := h.pubsub.ChannelWithSubscriptions(goredis.WithChannelSize(hubBuffer))
 	go h.run(messages)
 	return h
 }
 
-// Publish sends payload to every subscriber of channel, in all processes.
+// Publish sends payload to every subscriber of channel, in all processes. Calls at the same time share a round trip.
 func (h *Hub) Publish(ctx context.Context, channel string, payload []byte) error {
-	if err := h.client.Publish(ctx, h.client.Key(channel), payload).Err(); err != nil {
-		return fmt.Errorf("redis: publish to %s: %w", channel, err)
-	}
-	return nil
+	_, err := h.single.Do(ctx, message{channel, payload})
+	return err
 }
 
 // PublishAll sends each payload to every subscriber of its channel, in all processes, by one round trip.

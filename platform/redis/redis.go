@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/techmart/techmart/platform/fault"
+	"github.com/techmart/techmart/platform/group"
 	"github.com/techmart/techmart/platform/telemetry"
 )
 
@@ -55,8 +56,9 @@ func (s *said) Printf(ctx context.Context, format string, v ...any) {
 // no answer within a second fails; nothing waits long for a cache.
 type Client struct {
 	*goredis.Client
-	prefix string
-	log    *slog.Logger
+	prefix  string
+	log     *slog.Logger
+	metrics *telemetry.Metrics
 }
 
 // Close disconnects.
@@ -87,7 +89,7 @@ func Open(ctx context.Context, c Config) (*Client, error) {
 	opts.ContextTimeoutEnabled = true
 	opts.DisableIdentity = true
 	opts.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	client := &Client{Client: goredis.NewClient(opts), prefix: c.Prefix, log: c.Log}
+	client := &Client{Client: goredis.NewClient(opts), prefix: c.Prefix, log: c.Log, metrics: c.Metrics}
 	client.AddHook(hook{c.Metrics, fault.New(fault.Config{Server: string(telemetry.Redis), Limit: maxCommands, Metrics: c.Metrics})})
 	if err := client.Ping(ctx).Err(); err != nil {
 		if c.Away != nil && fault.Lost(err) {
@@ -99,6 +101,17 @@ func Open(ctx context.Context, c Config) (*Client, error) {
 	}
 	return client, nil
 }
+
+// Group makes a group of calls that share a round trip, of those of about the same time: run makes it, and gives a
+// result for each. Name is the label of the metrics.
+func Group[K, V any](c *Client, name string, run func(ctx context.Context, items []K) ([]group.Result[V], error)) *group.Group[K, V] {
+	return group.New(group.Config[K, V]{Name: name, Run: run, Lanes: lanes, Patience: patience, Timeout: 5 * time.Second, Metrics: c.metrics})
+}
+
+const (
+	lanes    = 4                    // round trips of a group at a time
+	patience = 5 * time.Millisecond // for the answer to one, before there is another
+)
 
 // Key joins the client's prefix and parts with colons.
 func (c *Client) Key(parts ...string) string {

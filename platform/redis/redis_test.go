@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -262,5 +263,42 @@ func TestHubReconnects(t *testing.T) {
 		case <-deadline:
 			t.Fatal("no message after the connection was cut")
 		}
+	}
+}
+
+// Two hundred signals at the same time arrive, and share round trips.
+func TestSignalsShareRoundTrips(t *testing.T) {
+	t.Parallel()
+	const signals, most = 200, 50
+	hub := openHub(t, setup(t))
+	channels := make([]<-chan []byte, signals)
+	for i := range channels {
+		var err error
+		if channels[i], err = hub.Subscribe(t.Context(), fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, calls := telemetry.WithCalls(t.Context())
+	var all sync.WaitGroup
+	for i := range channels {
+		all.Go(func() {
+			if err := hub.Publish(ctx, fmt.Sprint(i), []byte(fmt.Sprint(i))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for i, news := range channels {
+		select {
+		case got := <-news:
+			if string(got) != fmt.Sprint(i) {
+				t.Errorf("channel %d got %q", i, got)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("nothing came to channel %d", i)
+		}
+	}
+	if n := calls.Redis.Load(); n > most {
+		t.Errorf("%d signals took %d round trips", signals, n)
 	}
 }

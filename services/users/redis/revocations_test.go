@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -44,6 +45,13 @@ func TestRevocations(t *testing.T) {
 	check("two", two, true)
 	check("one whose tokens have ended", past, false)
 	check("another", never, false)
+
+	var all sync.WaitGroup
+	for range 100 { // at the same time, by few commands
+		all.Go(func() { check("one", one, true) })
+		all.Go(func() { check("another", never, false) })
+	}
+	all.Wait()
 
 	keys, err := client.Keys(ctx, prefix+"*").Result()
 	if err != nil || len(keys) != 2 {
