@@ -55,10 +55,15 @@ var _ carts.Catalog = catalog{}
 
 // Variants implements carts.Catalog.
 func (a catalog) Variants(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]carts.Variant, error) {
-	offers, err := a.s.Products.Offers(asProgram(ctx), ids)
-	if err != nil {
-		return nil, err
-	}
+	return asVariants(a.s.Products.Offers(asProgram(ctx), ids))
+}
+
+// Unstocked implements carts.Catalog.
+func (a catalog) Unstocked(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]carts.Variant, error) {
+	return asVariants(a.s.Products.Prices(asProgram(ctx), ids))
+}
+
+func asVariants(offers map[uuid.UUID]products.Offer, err error) (map[uuid.UUID]carts.Variant, error) {
 	variants := make(map[uuid.UUID]carts.Variant, len(offers))
 	for id, o := range offers {
 		variants[id] = carts.Variant{
@@ -66,16 +71,19 @@ func (a catalog) Variants(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]c
 			Price: o.Price, Available: o.Available, Sellable: o.Sellable,
 		}
 	}
-	return variants, nil
+	return variants, err
 }
 
-type orderCarts struct{ s *Services }
+type orderCarts struct {
+	s     *Services
+	holds bool // whether a cart that is ordered holds its stock first
+}
 
 var _ orders.Carts = orderCarts{}
 
 // Checkout implements orders.Carts.
-func (a orderCarts) Checkout(ctx context.Context, userID uuid.UUID) (orders.Cart, error) {
-	cart, err := a.s.Carts.Checkout(ctx, userID)
+func (a orderCarts) Checkout(ctx context.Context, userID uuid.UUID, stocked bool) (orders.Cart, error) {
+	cart, err := a.s.Carts.Checkout(ctx, userID, stocked || !a.holds)
 	if err != nil {
 		return orders.Cart{}, err
 	}

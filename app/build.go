@@ -87,7 +87,7 @@ func (a *App) build(o Options) error {
 	}
 	a.stores.orders = orderspostgres.New(a.pool("orders"), queue)
 	s.Orders, err = orders.New(orders.Deps{
-		Store: a.stores.orders, Carts: orderCarts{s}, Promotions: s.Promotions, Inventory: orderInventory{s, c.CheckoutHold},
+		Store: a.stores.orders, Carts: orderCarts{s, c.CheckoutHold > 0}, Promotions: s.Promotions, Inventory: orderInventory{s, c.CheckoutHold},
 		Payments: s.Payments.ForOrders(), Customers: orderCustomers{s}, Signals: a.hub, Config: terms, Clock: o.Clock, Log: a.log,
 	})
 	if err != nil {

@@ -4,7 +4,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/techmart/techmart/app"
 	"github.com/techmart/techmart/services/users"
 )
 
@@ -214,27 +216,38 @@ func TestCancelling(t *testing.T) {
 	s.mailed("cancelled")
 }
 
-// A cart that wants more than there is is refused line by line, and nothing is ordered.
+// A cart that wants more than there is is refused line by line, together with what else is wrong, and nothing is ordered:
+// whether it holds its stock first or not.
 func TestOrderingMoreThanThereIs(t *testing.T) {
 	t.Parallel()
-	s := setup(t)
-	camera := s.product("Fjord Camera", "100.00", 1)
-	customer := s.as(users.Customer)
-	customer.change("cartLinesAdd", "CartLinesAddInput", vars{"lines": []vars{{"variantId": camera.variantID, "quantity": 2}}})
-	var out struct {
-		OrderPlace struct {
-			Order      *struct{ ID string }
-			UserErrors []struct {
-				Code      string
-				VariantID string
-				Available int
+	for name, hold := range map[string]time.Duration{"held": 15 * time.Minute, "not held": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t, func(c *app.Config) { c.CheckoutHold = hold })
+			camera := s.product("Fjord Camera", "100.00", 1)
+			customer := s.as(users.Customer)
+			customer.change("cartLinesAdd", "CartLinesAddInput", vars{"lines": []vars{{"variantId": camera.variantID, "quantity": 2}}})
+			for token, others := range map[string]int{"tok_visa": 0, "": 1} {
+				var out struct {
+					OrderPlace struct {
+						Order      *struct{ ID string }
+						UserErrors []struct {
+							Code      string
+							VariantID string
+							Available int
+						}
+					}
+				}
+				customer.must(&out, `mutation($token: String!) { orderPlace(input: {paymentToken: $token, shippingAddress: {recipient: "Ada", line1: "Ackerstr. 1", postalCode: "10115", city: "Berlin", countryCode: "DE"}}) {
+					order { id } userErrors { code ... on InsufficientStockError { variantId available } } } }`, vars{"token": token})
+				e := out.OrderPlace.UserErrors
+				if out.OrderPlace.Order != nil || len(e) != others+1 || e[others].Code != "INSUFFICIENT_STOCK" || e[others].VariantID != camera.variantID || e[others].Available != 1 {
+					t.Errorf("with the token %q it answers %+v", token, out.OrderPlace)
+				}
 			}
-		}
-	}
-	customer.must(&out, `mutation { orderPlace(input: {paymentToken: "tok_visa", shippingAddress: {recipient: "Ada", line1: "Ackerstr. 1", postalCode: "10115", city: "Berlin", countryCode: "DE"}}) {
-		order { id } userErrors { code ... on InsufficientStockError { variantId available } } } }`, nil)
-	e := out.OrderPlace.UserErrors
-	if out.OrderPlace.Order != nil || len(e) != 1 || e[0].Code != "INSUFFICIENT_STOCK" || e[0].VariantID != camera.variantID || e[0].Available != 1 {
-		t.Errorf("it answers %+v", out.OrderPlace)
+			if n := s.available(camera.variantID); n != 1 {
+				t.Errorf("%d are available", n)
+			}
+		})
 	}
 }

@@ -114,6 +114,8 @@ type Variant struct {
 type Catalog interface {
 	// Variants gives the variants that exist by id; an id that is missing in the answer is gone for good.
 	Variants(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Variant, error)
+	// Unstocked is Variants without a look at the stock: of each there is more than anybody can order.
+	Unstocked(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Variant, error)
 }
 
 // Promotions is where discounts come from.

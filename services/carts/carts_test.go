@@ -41,6 +41,16 @@ func (c *catalog) Variants(_ context.Context, ids []uuid.UUID) (map[uuid.UUID]ca
 	return found, nil
 }
 
+// Unstocked implements carts.Catalog.
+func (c *catalog) Unstocked(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]carts.Variant, error) {
+	found, err := c.Variants(ctx, ids)
+	for id, v := range found {
+		v.Available = 1000
+		found[id] = v
+	}
+	return found, err
+}
+
 // set changes a variant, which is made when it is new.
 func (c *catalog) set(id uuid.UUID, price int64, available int, sellable bool) {
 	c.mu.Lock()
@@ -264,8 +274,11 @@ func TestMergeAndCheckout(t *testing.T) {
 	_, err = f.Merge(as(t, uuid.New()), guest.Token)
 	wantFault(t, err, errs.NotFound, "cartToken")
 	f.catalog.calls = 0
-	c := ok(f.Checkout(t.Context(), ada))(t)
-	if len(c.Lines) != 2 || c.Lines[0].ProductTitle != "Lamp" || f.catalog.calls != 1 {
+	c := ok(f.Checkout(t.Context(), ada, true))(t)
+	if len(c.Lines) != 2 || c.Lines[0].ProductTitle != "Lamp" || c.Lines[0].Available != 5 || f.catalog.calls != 1 {
+		t.Fatalf("got %+v after %d calls of the catalogue", c, f.catalog.calls)
+	}
+	if c := ok(f.Checkout(t.Context(), ada, false))(t); c.Subtotal != money.New(5000, "EUR") || c.Lines[0].Available != 1000 || f.catalog.calls != 2 {
 		t.Fatalf("got %+v after %d calls of the catalogue", c, f.catalog.calls)
 	}
 	for range 2 {
@@ -273,7 +286,7 @@ func TestMergeAndCheckout(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err = f.Checkout(t.Context(), ada)
+	_, err = f.Checkout(t.Context(), ada, false)
 	wantFault(t, err, errs.NotFound, "")
 	if next := ok(f.Add(ctx, carts.AddInput{Lines: []carts.LineInput{line(f.lamp, 1)}}))(t); next.ID == c.ID {
 		t.Fatal("an ordered cart was opened again")

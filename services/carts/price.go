@@ -33,6 +33,11 @@ func (s *Service) price(ctx context.Context, c *Stored, known map[uuid.UUID]Vari
 	if err := s.addHeld(ctx, c, variants); err != nil {
 		return nil, err
 	}
+	return s.offer(ctx, c, variants)
+}
+
+// offer gives the cart at the prices of its variants, of which those that are gone are missing.
+func (s *Service) offer(ctx context.Context, c *Stored, variants map[uuid.UUID]Variant) (*Cart, error) {
 	promotions, refused, err := s.promotions.Offers(ctx, c.UserID, c.Codes)
 	if err != nil {
 		return nil, err

@@ -91,9 +91,22 @@ func (s *Service) ByUsers(ctx context.Context, users []uuid.UUID) (map[uuid.UUID
 	return carts, nil
 }
 
-// Checkout gives the open cart of a user, for an order. It fails with NOT_FOUND.
-func (s *Service) Checkout(ctx context.Context, userID uuid.UUID) (*Cart, error) {
-	return s.find(ctx, Selector{UserID: userID}, "")
+// Checkout gives the open cart of a user, for an order. Where it is not stocked the stock is not looked at: what is
+// sold at all seems to be there. It fails with NOT_FOUND.
+func (s *Service) Checkout(ctx context.Context, userID uuid.UUID, stocked bool) (*Cart, error) {
+	by := Selector{UserID: userID}
+	if stocked {
+		return s.find(ctx, by, "")
+	}
+	stored, err := s.store.Find(ctx, by, s.now())
+	if err != nil {
+		return nil, err
+	}
+	known, err := s.catalog.Unstocked(ctx, variantIDs(stored))
+	if err != nil {
+		return nil, err
+	}
+	return s.offer(ctx, stored, known)
 }
 
 // Complete closes a cart of which the quantities, by variant, have become the order. What was put into it since the

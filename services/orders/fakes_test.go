@@ -103,7 +103,7 @@ func (s *shop) available(variant uuid.UUID) int {
 }
 
 // Checkout implements orders.Carts.
-func (s *shop) Checkout(_ context.Context, userID uuid.UUID) (orders.Cart, error) {
+func (s *shop) Checkout(_ context.Context, userID uuid.UUID, stocked bool) (orders.Cart, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, ok := s.carts[userID]
@@ -112,7 +112,9 @@ func (s *shop) Checkout(_ context.Context, userID uuid.UUID) (orders.Cart, error
 	}
 	c.Lines = slices.Clone(c.Lines)
 	for i, l := range c.Lines {
-		c.Lines[i].Available = s.stock[l.VariantID]
+		if c.Lines[i].Available = s.stock[l.VariantID]; !stocked {
+			c.Lines[i].Available = l.Quantity
+		}
 	}
 	return c, nil
 }
@@ -152,9 +154,17 @@ func (s *shop) Address(_ context.Context, _, id uuid.UUID) (orders.Address, erro
 	return orders.Address{Recipient: "Ada", Line1: "Main Street 1", PostalCode: "10115", City: "Berlin", CountryCode: "DE"}, nil
 }
 
-// Hold implements orders.Inventory: as in a shop whose carts hold nothing at checkout, but for its hooks.
-func (s *shop) Hold(ctx context.Context, _ uuid.UUID, _ []orders.StockLine) error {
-	return s.do(ctx, "hold", func() (bool, error) { return false, nil })
+// Hold implements orders.Inventory: it refuses what is not there, and holds nothing.
+func (s *shop) Hold(ctx context.Context, _ uuid.UUID, lines []orders.StockLine) error {
+	return s.do(ctx, "hold", func() (bool, error) {
+		var short errs.Collector
+		for _, l := range lines {
+			if n := s.stock[l.VariantID]; n < l.Quantity {
+				short.Merge(errs.New(orders.CodeInsufficientStock, "Too little.").With("variantId", l.VariantID).With("available", n))
+			}
+		}
+		return false, short.Err()
+	})
 }
 
 // Reserve implements orders.Inventory.

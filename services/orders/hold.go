@@ -2,7 +2,6 @@ package orders
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/google/uuid"
 
@@ -49,8 +48,7 @@ func (p *placing) short(err error) error {
 			continue
 		}
 		l.Available = n
-		c.Merge(errs.At(CodeInsufficientStock, shortMessage(l), "cart", "lines", strconv.Itoa(i)).
-			With("variantId", l.VariantID).With("available", max(n, 0)))
+		c.Merge(shortOf(i, l))
 	}
 	return c.Err()
 }

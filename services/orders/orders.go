@@ -166,8 +166,9 @@ type CartLine struct {
 
 // Carts is where orders come from.
 type Carts interface {
-	// Checkout gives the user's open cart. It fails with NOT_FOUND.
-	Checkout(ctx context.Context, userID uuid.UUID) (Cart, error)
+	// Checkout gives the user's open cart. Where it is not stocked, how much there is of what is sold may be left to
+	// Inventory.Hold to find out. It fails with NOT_FOUND.
+	Checkout(ctx context.Context, userID uuid.UUID, stocked bool) (Cart, error)
 	// Complete closes the cart whose lines have become the order, and keeps what was put into it since then in an open
 	// cart. It may be repeated.
 	Complete(ctx context.Context, cartID, orderID uuid.UUID, ordered []StockLine) error

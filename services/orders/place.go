@@ -71,7 +71,7 @@ func (s *Service) Place(ctx context.Context, in PlaceInput) (*Order, error) {
 		note(in.Replayed, err == nil)
 		return order, err
 	}
-	if err := p.check(); err != nil {
+	if err := s.check(ctx, v.UserID, &p); err != nil {
 		return nil, err
 	}
 	if made, err := s.hold(ctx, v.UserID, key, &p); made != nil || err != nil {
@@ -195,7 +195,7 @@ func (s *Service) gather(ctx context.Context, userID uuid.UUID, key *Key, p *pla
 		failures [4]error
 	)
 	all.Go(func() { p.start, failures[0] = s.store.Start(ctx, key, s.config.KeyLease) })
-	all.Go(func() { p.cart, failures[1] = s.carts.Checkout(ctx, userID) })
+	all.Go(func() { p.cart, failures[1] = s.carts.Checkout(ctx, userID, false) })
 	all.Go(func() { p.customer, failures[2] = s.customers.Customer(ctx, userID) })
 	if p.in.ShippingAddressID != uuid.Nil {
 		all.Go(func() { p.address, failures[3] = s.customers.Address(ctx, userID, p.in.ShippingAddressID) })
@@ -211,8 +211,32 @@ func (s *Service) gather(ctx context.Context, userID uuid.UUID, key *Key, p *pla
 	return errors.Join(failures[:]...)
 }
 
-// check finds everything that is wrong with the order.
-func (p *placing) check() error {
+// check finds everything that is wrong with the order. What the cart's hold would find out is looked up where it does not
+// come to that.
+func (s *Service) check(ctx context.Context, userID uuid.UUID, p *placing) error {
+	p.check()
+	if p.faults.Err() != nil && len(p.cart.Lines) > 0 {
+		cart, err := s.carts.Checkout(ctx, userID, true)
+		if err != nil && errs.CodeOf(err) != errs.NotFound {
+			return err
+		}
+		p.cart = cart
+	}
+	p.checkStock()
+	return p.faults.Err()
+}
+
+// checkStock finds the lines that are short of stock.
+func (p *placing) checkStock() {
+	for i, l := range p.cart.Lines {
+		if l.Available < l.Quantity {
+			p.faults.Merge(shortOf(i, l))
+		}
+	}
+}
+
+// check finds what is wrong with the order apart from its stock.
+func (p *placing) check() {
 	switch in := p.in; {
 	case in.ShippingAddress != nil && in.ShippingAddressID != uuid.Nil:
 		p.faults.Add(errs.Invalid, "Give shippingAddressId or shippingAddress, not both.", "shippingAddress")
@@ -225,13 +249,9 @@ func (p *placing) check() error {
 	p.faults.Merge(checkToken(p.in.PaymentToken))
 	if len(p.cart.Lines) == 0 {
 		p.faults.Add(CodeCartEmpty, "The cart is empty.")
-		return p.faults.Err()
+		return
 	}
 	for i, l := range p.cart.Lines {
-		if l.Available < l.Quantity {
-			p.faults.Merge(errs.At(CodeInsufficientStock, shortMessage(l), "cart", "lines", strconv.Itoa(i)).
-				With("variantId", l.VariantID).With("available", max(l.Available, 0)))
-		}
 		p.lines = append(p.lines, &Line{
 			Position: i, VariantID: l.VariantID, ProductID: l.ProductID, SKU: l.SKU, Title: l.Title,
 			VariantTitle: l.VariantTitle, Quantity: l.Quantity, UnitPrice: l.UnitPrice, Total: l.UnitPrice.Times(l.Quantity),
@@ -249,18 +269,20 @@ func (p *placing) check() error {
 	if want := p.in.ExpectedTotal; want != nil && *want != p.quote.Total {
 		p.faults.Add(CodePriceChanged, "The total is "+p.quote.Total.String()+" now. Look at the cart again.", "expectedTotal")
 	}
-	return p.faults.Err()
 }
 
-func shortMessage(l CartLine) string {
+// shortOf says that a line of the cart, its i-th, is short of stock.
+func shortOf(i int, l CartLine) error {
 	name := l.Title
 	if name == "" {
 		name = "An article"
 	}
-	if l.Available <= 0 {
-		return fmt.Sprintf("%s is not available any more.", name)
+	message := name + " is not available any more."
+	if l.Available > 0 {
+		message = fmt.Sprintf("Of %s only %d are available.", name, l.Available)
 	}
-	return fmt.Sprintf("Of %s only %d are available.", name, l.Available)
+	return errs.At(CodeInsufficientStock, message, "cart", "lines", strconv.Itoa(i)).
+		With("variantId", l.VariantID).With("available", max(l.Available, 0))
 }
 
 // draft makes the new order with all that is written along with it.

@@ -258,7 +258,7 @@ func TestPlaceHoldsStock(t *testing.T) {
 		if call != "hold" {
 			return nil
 		}
-		cart, err := f.shop.Checkout(t.Context(), user)
+		cart, err := f.shop.Checkout(t.Context(), user, true)
 		if err != nil {
 			return err
 		}

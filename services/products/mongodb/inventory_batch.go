@@ -217,8 +217,7 @@ func (r *holdRound) alone(i int, attempt uuid.UUID) {
 	r.results[i].Value.alone, r.results[i].Value.attempt = true, attempt
 }
 
-// read gets the stock of all lines: in the first round as it was seen last, which the offers of a checkout have
-// read a moment before.
+// read gets the stock of all lines: in the first round as it was seen a moment ago, where somebody looked at it.
 func (r *holdRound) read(ctx context.Context, open []int) error {
 	var ids []uuid.UUID
 	r.shelves = make(map[uuid.UUID]*shelf)

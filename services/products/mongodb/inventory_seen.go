@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -15,21 +16,29 @@ import (
 // that. The zero value remembers nothing yet.
 type shelves struct {
 	mu   sync.Mutex
-	last map[uuid.UUID]*shelf
+	last map[uuid.UUID]seen
 }
 
-// mostSeen bounds the variants that are remembered; beyond it all are forgotten.
-const mostSeen = 4096
+type seen struct {
+	*shelf
+	at time.Time
+}
+
+const (
+	mostSeen = 4096        // bounds the variants that are remembered; beyond it all are forgotten
+	seenFor  = time.Second // what was seen before is likely to be another by now, and a plan on it in vain
+)
 
 // put remembers what was read.
 func (s *shelves) put(list []*shelf) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.last == nil || len(s.last)+len(list) > mostSeen {
-		s.last = make(map[uuid.UUID]*shelf)
+		s.last = make(map[uuid.UUID]seen)
 	}
+	now := time.Now()
 	for _, f := range list {
-		s.last[f.ID] = f
+		s.last[f.ID] = seen{f, now}
 	}
 }
 
@@ -37,9 +46,9 @@ func (s *shelves) put(list []*shelf) {
 func (s *shelves) take(id uuid.UUID) (*shelf, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f, ok := s.last[id]
+	last, ok := s.last[id]
 	delete(s.last, id)
-	return f, ok
+	return last.shelf, ok && time.Since(last.at) < seenFor
 }
 
 // tryStock runs conditional updates in one command, and reports whether all of them found their document.
