@@ -163,7 +163,7 @@ const (
 	pollInterval = 500 * time.Millisecond
 	// fetchCooldown is the least time between two looks for jobs: those of about the same time are taken together, and
 	// stay together from step to step, so that each step is one call for all.
-	fetchCooldown = 50 * time.Millisecond
+	fetchCooldown = 30 * time.Millisecond
 	purgeEvery    = time.Hour
 )
 
