@@ -45,7 +45,7 @@ func TestAnOrderKeepsItsBudgetOfRoundTrips(t *testing.T) {
 		count        = 20
 		mostSQL      = 25
 		mostMail     = 12 // of the notification that follows
-		mostMongo    = 7  // commands
+		mostMongo    = 5  // commands
 		mostMessages = 5
 	)
 	s := setup(t)
